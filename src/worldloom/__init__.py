@@ -1,0 +1,1 @@
+"""Worldloom: words, pictures, clips and actions in; video worlds out."""
