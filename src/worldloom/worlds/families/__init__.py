@@ -1,0 +1,17 @@
+"""The families of simulated worlds, one module each."""
+
+from worldloom.worlds.family import Family
+from worldloom.worlds.families.bounce import Bounce
+
+FAMILIES: dict[str, Family] = {family.name: family for family in (Bounce(),)}
+
+
+def family(name: str) -> Family:
+    """The family of that name.
+
+    Raises:
+        ValueError: no such family; names those there are.
+    """
+    if name not in FAMILIES:
+        raise ValueError(f"no world family called {name!r}; there are {', '.join(FAMILIES)}")
+    return FAMILIES[name]
