@@ -1,5 +1,48 @@
-"""From facts to sentences."""
+"""From the facts of a take to captions: English and Chinese; short, medium and dense; several wordings of each."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+import numpy as np
+
+from worldloom.worlds.caption import chinese, english
+from worldloom.worlds.caption.context import Context, context
+from worldloom.worlds.caption.phrasebook import Phrasebook
+from worldloom.worlds.caption.phrases import BOOKS
+from worldloom.worlds.family import Facts
+from worldloom.worlds.look import Look
+from worldloom.worlds.scene import Thing
+
+LANGUAGES: dict[str, ModuleType] = {"en": english, "zh": chinese}
+LENGTHS = ("short", "medium", "dense")
 
 
-def describe(family, facts, things, look, rng, wordings):
-    return {"en": {"short": [f"a {things[0].paint.colour} {things[0].noun}"]}, "zh": {}}
+def describe(
+    family: str, facts: Facts, things: list[Thing], look: Look, rng: np.random.Generator, wordings: int = 1
+) -> dict[str, dict[str, list[str]]]:
+    """`captions[language][length]`: up to `wordings` distinct captions, all true of the facts."""
+    c = context(facts, things, look, rng)
+    return {
+        language: {
+            length: _distinct(c, BOOKS[family][language], grammar, length, wordings) for length in LENGTHS
+        }
+        for language, grammar in LANGUAGES.items()
+    }
+
+
+def _distinct(c: Context, book: Phrasebook, grammar: ModuleType, length: str, wordings: int) -> list[str]:
+    found: dict[str, None] = {}
+    for _ in range(4 * wordings):
+        found[_caption(c, book, grammar, length)] = None
+        if len(found) == wordings:
+            break
+    return list(found)
+
+
+def _caption(c: Context, book: Phrasebook, grammar: ModuleType, length: str) -> str:
+    if length == "short":
+        return grammar.short(c, book.line(c))
+    if length == "medium":
+        return grammar.medium(c, book.line(c), book.ending(c))
+    return grammar.dense(c, book.opening(c), book.story(c), book.ending(c))

@@ -1,0 +1,147 @@
+"""Chinese words for things, settings and camera moves."""
+
+from __future__ import annotations
+
+from worldloom.worlds.caption.context import Context
+from worldloom.worlds.scene import Thing
+
+# Measure word and nouns by caption key.
+NOUNS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "ball": ("个", ("球", "球", "圆球", "小球")),
+}
+
+COLOURS = {
+    "red": "红色",
+    "orange": "橙色",
+    "yellow": "黄色",
+    "green": "绿色",
+    "cyan": "青色",
+    "blue": "蓝色",
+    "purple": "紫色",
+    "pink": "粉色",
+    "brown": "棕色",
+    "white": "白色",
+    "black": "黑色",
+    "grey": "灰色",
+}
+
+MATERIALS = {
+    "rubber": ("橡胶", "哑光", ""),
+    "plastic": ("塑料", "光滑的", ""),
+    "metal": ("金属", "闪亮的金属"),
+    "wooden": ("木头", "木制", "木质"),
+    "marble": ("大理石", "抛光大理石"),
+    "glass": ("玻璃", "半透明", "透明玻璃"),
+    "striped": ("条纹", "带条纹的"),
+    "dotted": ("圆点", "带圆点的", "斑点"),
+}
+
+FLOORS = {
+    "wooden": ("木地板上", "木板地面上", "木质地板上"),
+    "tiled": ("瓷砖地面上", "方格瓷砖上", "棋盘格地砖上"),
+    "marble": ("大理石地面上", "光滑的大理石上", "白色大理石地板上"),
+    "grass": ("草地上", "绿色的草坪上", "青草地上"),
+    "sand": ("沙地上", "沙滩上", "起伏的沙地上"),
+    "concrete": ("水泥地上", "混凝土地面上", "灰色水泥地面上"),
+    "carpet": ("红地毯上", "地毯上", "铺着地毯的地面上"),
+    "brick": ("砖地上", "红砖地面上", "砖铺的地上"),
+}
+
+MOODS = {
+    "noon": ("正午", "晴朗的天空下", "明亮的阳光下", "大晴天里"),
+    "sunset": ("日落时分", "傍晚的暖光中", "橙色的天空下", "黄昏时"),
+    "overcast": ("阴天", "灰色的天空下", "柔和的阴天光线里"),
+    "night": ("夜里", "月光下", "夜空下", "深夜"),
+    "studio": ("摄影棚里", "白色背景前", "影棚灯光下"),
+    "dawn": ("黎明时分", "粉色的晨光中", "清晨", "淡粉色的天空下"),
+}
+
+CAMERA = {
+    "still": ("镜头静止不动", "固定镜头", "摄像机保持不动", "静态画面"),
+    "orbit_left": ("镜头向左环绕", "摄像机绕着场景向左转", "向左环绕拍摄"),
+    "orbit_right": ("镜头向右环绕", "摄像机绕着场景向右转", "向右环绕拍摄"),
+    "push_in": ("镜头推近", "摄像机慢慢靠近", "缓慢推进的镜头"),
+    "pull_out": ("镜头拉远", "摄像机慢慢后退", "缓慢拉远的镜头"),
+    "pan_left": ("镜头向左平移", "画面缓缓左移", "向左摇镜头"),
+    "pan_right": ("镜头向右平移", "画面缓缓右移", "向右摇镜头"),
+    "crane_up": ("镜头升高", "摄像机缓缓上升", "上升的摇臂镜头"),
+    "crane_down": ("镜头下降", "摄像机缓缓降低", "下降的摇臂镜头"),
+    "handheld": ("手持镜头微微晃动", "手持拍摄", "画面轻微抖动"),
+}
+
+NUMBERS = ("零", "一", "两", "三", "四", "五", "六", "七", "八", "九", "十", "十一", "十二")
+
+
+def number(count: int) -> str:
+    """A count before a measure word (two is 两), in characters up to twelve."""
+    return NUMBERS[count] if 0 <= count < len(NUMBERS) else str(count)
+
+
+def noun(c: Context, thing: Thing) -> str:
+    return c.pick(*NOUNS[thing.noun][1])
+
+
+def bare(c: Context, thing: Thing, material: float = 0.5) -> str:
+    """颜色、材质和名词: 红色的橡胶球, 红色橡胶球."""
+    stuff = c.pick(*MATERIALS[thing.paint.material]) if c.chance(material) else ""
+    colour = COLOURS[thing.paint.colour]
+    link = "的" if not stuff.endswith("的") and c.chance(0.5) else ""
+    return f"{colour}{link}{stuff}{noun(c, thing)}"
+
+
+def a(c: Context, thing: Thing, material: float = 0.5) -> str:
+    """一个红色的橡胶球: how a thing is introduced."""
+    return f"一{NOUNS[thing.noun][0]}{bare(c, thing, material)}"
+
+
+def the(c: Context, thing: Thing, material: float = 0.0) -> str:
+    """红色的球: how a thing already introduced is spoken of."""
+    return bare(c, thing, material)
+
+
+def listing(parts: list[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{'、'.join(parts[:-1])}和{parts[-1]}"
+
+
+def floor(c: Context) -> str:
+    return c.pick(*FLOORS[c.look.floor])
+
+
+def mood(c: Context) -> str:
+    return c.pick(*MOODS[c.look.mood])
+
+
+def camera(c: Context) -> str:
+    return c.pick(*CAMERA[c.look.camera_move])
+
+
+def join(parts: list[str]) -> str:
+    """Sentences with full stops between them."""
+    return "".join(f"{part.rstrip('。')}。" for part in parts if part)
+
+
+def short(c: Context, line: str) -> str:
+    """A user's line: the clause, sometimes with a place or a light in front, rarely a full stop."""
+    extra = c.rng.random()
+    if extra < 0.35:
+        line = f"在{floor(c)},{line}" if c.chance(0.5) else f"{floor(c)},{line}"
+    elif extra < 0.5:
+        line = f"{mood(c)},{line}"
+    return f"{line}。" if c.chance(0.3) else line
+
+
+def medium(c: Context, line: str, ending: str) -> str:
+    """One or two sentences: what, where, how it ends."""
+    place = c.pick(f"在{floor(c)},", f"{mood(c)},在{floor(c)},", f"{floor(c)},")
+    parts = [f"{place}{line}", ending]
+    if c.chance(0.3):
+        parts.append(camera(c))
+    return join(parts)
+
+
+def dense(c: Context, opening: str, story: list[str], ending: str) -> str:
+    """Everything: what and looks, setting, events in order, camera, outcome."""
+    setting = c.pick(f"{mood(c)},在{floor(c)},{opening}", f"{floor(c)},{opening},{mood(c)}拍摄")
+    view = camera(c)
+    parts = [view, setting, *story, ending] if c.chance(0.25) else [setting, *story, ending, view]
+    return join(parts)
