@@ -1,0 +1,199 @@
+"""The diffusion transformer: noisy latents, a noise level for every token and a prompt in, velocity out.
+
+Architecture and parameter names are Wan's (arXiv 2503.20314), so published checkpoints load as they are.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from worldloom.core.error import UsageError
+from worldloom.dit.block import Block
+from worldloom.dit.context import TextContext, collapse_padding
+from worldloom.dit.embedding import ConditionEmbedder, Projector
+from worldloom.nn.modulation import Levels, norm_modulate
+from worldloom.nn.patchify import PatchEmbedding, grid_of, unpatchify
+from worldloom.nn.rope import rope_table
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Int
+
+
+@dataclass(frozen=True)
+class TransformerConfig:
+    """Shape of a `Transformer`.
+
+    `text_size` and `image_size` are the widths of the encoders' features (no picture branch without the latter;
+    `image_tokens` gives that branch learned positions); `text_length` is the number of rows to which prompts are
+    thought padded; `action_size` adds an embedding of one action vector per latent frame.
+    """
+
+    hidden_size: int
+    num_heads: int
+    depth: int
+    ffn_size: int
+    text_size: int
+    in_channels: int = 16
+    out_channels: int = 16
+    patch_size: tuple[int, int, int] = (1, 2, 2)
+    freq_size: int = 256
+    text_length: int = 512
+    eps: float = 1e-6
+    text_norm: bool = True
+    image_size: int | None = None
+    image_tokens: int | None = None
+    action_size: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.hidden_size % (2 * self.num_heads):
+            raise UsageError(
+                f"hidden_size {self.hidden_size} is no multiple of 2 x num_heads {self.num_heads}"
+            )
+        if self.freq_size % 2:
+            raise UsageError(f"freq_size {self.freq_size} is odd; sine and cosine need an even one")
+
+    @property
+    def head_size(self) -> int:
+        return self.hidden_size // self.num_heads
+
+
+class Transformer(nn.Module):
+    """Predicts the velocity noise - clean of every latent cell, whatever mixture of noise levels they are at.
+
+    `gradient_checkpointing = True` recomputes each block in the backward pass: one third more arithmetic, and
+    activations of one block instead of all.
+    """
+
+    def __init__(self, config: TransformerConfig):
+        super().__init__()
+        self.config = config
+        self.gradient_checkpointing = False
+        width = config.hidden_size
+        self.patch_embedding = PatchEmbedding(config.in_channels, width, config.patch_size)
+        self.condition_embedder = ConditionEmbedder(
+            width, config.freq_size, config.text_size, config.image_size, config.image_tokens
+        )
+        if config.action_size is not None:
+            self.action_embedder = Projector(config.action_size, width, nn.SiLU())
+        self.blocks = nn.ModuleList(_build_block(config) for _ in range(config.depth))
+        self.proj_out = nn.Linear(width, config.out_channels * math.prod(config.patch_size))
+        self.scale_shift_table = nn.Parameter(torch.zeros(1, 2, width))
+        self.apply(_initialise_linear)
+        self._start_as_identity()
+
+    def prepare_text(
+        self,
+        text_embeds: Float[Tensor, "B L S"],
+        text_lengths: Int[Tensor, " B"] | None = None,
+        image_embeds: Float[Tensor, "B P I"] | None = None,
+    ) -> TextContext:
+        """Return what the blocks need of a prompt: compute it once and hand it to every step.
+
+        Rows past `text_lengths` count as zero vectors whatever they hold (None: all L rows are words); a length
+        of 0 is the empty condition. `image_embeds` are features of a reference picture, for a model with that
+        branch. Raises ValueError for more rows than `text_length` and for a picture too many or too few.
+        """
+        if (image_embeds is None) != (self.config.image_size is None):
+            raise ValueError(
+                f"image_embeds {'missing' if image_embeds is None else 'given'}, but the model's image_size is "
+                f"{self.config.image_size}"
+            )
+        embeds, bias = collapse_padding(text_embeds, text_lengths, self.config.text_length)
+        embedder, dtype = self.condition_embedder, self.patch_embedding.weight.dtype
+        words = embedder.text_embedder(embeds.to(dtype))
+        text = tuple(block.attn2.project_text(words) for block in self.blocks)
+        if image_embeds is None:
+            return TextContext(text, bias.to(dtype))
+        picture = embedder.image_embedder(image_embeds.to(dtype))
+        return TextContext(
+            text, bias.to(dtype), tuple(block.attn2.project_image(picture) for block in self.blocks)
+        )
+
+    def forward(
+        self,
+        latents: Float[Tensor, "B C f h w"],
+        t: Float[Tensor, " B"] | Float[Tensor, "B frames rows columns"],
+        context: TextContext,
+        actions: Float[Tensor, "B frames action_size"] | None = None,
+        frame_offset: int = 0,
+    ) -> Float[Tensor, "B C_out f h w"]:
+        """Return the velocity at noise levels `t` in [0, 1]: one per sample, or one per token of the patch grid.
+
+        Per-token `t` may have rows = columns = 1 (one level per frame), which spares a GPU the look for distinct
+        levels. `actions` are one vector per latent frame; without them nothing is added. `frame_offset` is the
+        position of the first frame within a longer clip. Raises ValueError for shapes that do not fit.
+        """
+        config = self.config
+        self._check(latents, context, actions)
+        grid = grid_of(latents, config.patch_size)
+        levels = Levels.of(t, grid)
+        rope = rope_table(grid, config.head_size, frame_offset, device=latents.device)
+        embedding, modulation = self.condition_embedder.embed_levels(levels.values)
+
+        x = self.patch_embedding(latents.to(self.patch_embedding.weight.dtype))
+        if actions is not None:
+            x = self._add_actions(x, actions, grid)
+        for number, block in enumerate(self.blocks):
+            image = None if context.image is None else context.image[number]
+            inputs = (x, modulation, levels.index, rope, context.text[number], context.bias, image)
+            if self.gradient_checkpointing and torch.is_grad_enabled():
+                x = checkpoint(block, *inputs, use_reentrant=False)
+            else:
+                x = block(*inputs)
+        shift, scale = (self.scale_shift_table + embedding[:, None]).to(x.dtype).unbind(1)
+        patches = self.proj_out(norm_modulate(x, scale, shift, levels.index, config.eps))
+        return unpatchify(patches, grid, config.patch_size).to(latents.dtype)
+
+    def compile_blocks(self) -> None:
+        """Compile the repeated block in place (10-60 s once): state-dict keys and results stay."""
+        for block in self.blocks:
+            block.compile()
+
+    def _add_actions(self, x: Tensor, actions: Tensor, grid: tuple[int, int, int]) -> Tensor:
+        """Add to every token of a latent frame the embedding of what was done in it."""
+        if actions.shape[1] != grid[0]:
+            raise ValueError(f"actions for {actions.shape[1]} frames do not fit {grid[0]} frames of tokens")
+        embedded = self.action_embedder(actions.to(x.dtype))
+        return x + embedded.repeat_interleave(grid[1] * grid[2], dim=1)
+
+    def _check(self, latents: Tensor, context: TextContext, actions: Tensor | None) -> None:
+        if latents.ndim != 5 or latents.shape[1] != self.config.in_channels:
+            raise ValueError(
+                f"latents have shape {tuple(latents.shape)}; expected [B, {self.config.in_channels}, f, h, w]"
+            )
+        if context.batch != latents.shape[0]:
+            raise ValueError(f"a context for {context.batch} samples does not fit {latents.shape[0]} samples")
+        if actions is not None and self.config.action_size is None:
+            raise ValueError("actions given to a model whose action_size is None")
+
+    def _start_as_identity(self) -> None:
+        """Blocks change nothing and velocity is zero at first (adaLN-zero, arXiv 2212.09748)."""
+        outputs = [self.condition_embedder.time_proj, self.proj_out]
+        outputs += [block.attn2.to_out[0] for block in self.blocks]  # has no gate
+        if self.config.action_size is not None:
+            outputs.append(self.action_embedder.linear_2)
+        for linear in outputs:
+            nn.init.zeros_(linear.weight)
+
+
+def _build_block(config: TransformerConfig) -> Block:
+    return Block(
+        config.hidden_size,
+        config.num_heads,
+        config.ffn_size,
+        config.eps,
+        config.text_norm,
+        has_image=config.image_size is not None,
+    )
+
+
+def _initialise_linear(module: nn.Module) -> None:
+    if isinstance(module, nn.Linear):
+        nn.init.xavier_uniform_(module.weight)
+        nn.init.zeros_(module.bias)

@@ -1,0 +1,73 @@
+"""Scale, shift and gate of token features by noise level, without repeating a level's vectors for every token.
+
+A forward pass has few distinct noise levels: one per sample, or one per latent frame, or, for a region, two or
+three scattered over the tokens. `Levels` keeps those few, everything computed from them has M rows, and rows
+meet tokens only here. Embedding every token by itself costs 12 D^2 FLOPs a token, as much as three attention
+projections, for the same numbers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Levels:
+    """The noise levels of a batch of tokens.
+
+    values: [M], in [0, 1]. index: None when the M = B * G rows belong, in order, to G equal consecutive runs of
+    tokens in each of B samples; otherwise int64 [B, N], the row of each token.
+    """
+
+    values: Tensor
+    index: Tensor | None
+
+    @classmethod
+    def of(cls, t: Tensor, grid: tuple[int, int, int]) -> Levels:
+        """Read t [B], or [B, frames, rows, columns] where rows and columns may be 1 (one level per frame).
+
+        Looking whether a full per-token t is constant within frames, and else which levels it has, waits for
+        the device; hand in [B, frames, 1, 1] or [B] to avoid that on a GPU.
+        """
+        if t.ndim == 1:
+            return cls(t, None)
+        sizes = tuple(t.shape[1:])
+        if t.ndim != 4 or any(size not in (1, full) for size, full in zip(sizes, grid, strict=False)):
+            raise ValueError(
+                f"t has shape {tuple(t.shape)}; allowed are [B] and [B, {grid[0]}, {grid[1]}, {grid[2]}]"
+            )
+        if sizes[1:] == (1, 1):
+            return cls(t.reshape(-1), None)
+        per_frame = t[:, :, :1, :1]
+        if bool((t == per_frame).all()):
+            return cls(per_frame.reshape(-1), None)
+        values, index = torch.unique(t.expand(-1, *grid), return_inverse=True)
+        return cls(values, index.flatten(1))
+
+
+def spread(rows: Tensor, index: Tensor | None, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Bring per-level rows [M, D] and tokens x [B, N, D] to shapes that broadcast: [B, G, 1, D] and [B, G, n, D]."""
+    batch, tokens, width = x.shape
+    if index is None:
+        rows = rows.view(batch, -1, 1, width)
+        return rows, x.view(batch, rows.shape[1], -1, width)
+    # embedding's backward sums rows in 0.45 ms where indexing takes 1.0 ms (8 x 320 tokens of 384, one core)
+    return F.embedding(index, rows).unsqueeze(2), x.view(batch, tokens, 1, width)
+
+
+def norm_modulate(x: Tensor, scale: Tensor, shift: Tensor, index: Tensor | None, eps: float) -> Tensor:
+    """LayerNorm(x) * (1 + scale) + shift; x [B, N, D], scale and shift [M, D] -> [B, N, D]."""
+    normed = F.layer_norm(x, x.shape[-1:], eps=eps)
+    scale, grouped = spread(1 + scale, index, normed)
+    shift, _ = spread(shift, index, normed)
+    return torch.addcmul(shift, grouped, scale).view(x.shape)
+
+
+def add_gated(x: Tensor, branch: Tensor, gate: Tensor, index: Tensor | None) -> Tensor:
+    """x + branch * gate; x and branch [B, N, D], gate [M, D] -> [B, N, D]."""
+    gate, grouped = spread(gate, index, branch)
+    return torch.addcmul(x.view(grouped.shape), grouped, gate).view(x.shape)
