@@ -16,9 +16,10 @@ import numpy as np
 from worldloom.worlds.look import FLOORS, MATERIALS, MOODS, Look, Paint
 from worldloom.worlds.texture import SIZE, texture
 
-# Angular frequency of the contact spring: high enough to look hard, low enough for eight steps of 1/480 s per contact
-# (a stiffer, lightly damped contact gains energy and launches the ball).
-CONTACT_FREQUENCY = 150.0
+# Angle (radians) that the contact spring turns in one physics step: a contact lasts pi / this = ten steps. A stiffer,
+# lightly damped contact gains energy and launches the ball; a family with hard, quick hits takes a shorter timestep.
+CONTACT_STEP = 0.3125
+TIMESTEP = 1 / 480
 
 
 @dataclass(frozen=True)
@@ -43,16 +44,16 @@ class Framing:
     elevation: float = -16.0
 
 
-def bounce(restitution: float) -> str:
-    """`solref` attribute whose contact returns `restitution` (0..0.95) of the approach speed.
+def bounce(restitution: float, timestep: float = TIMESTEP) -> str:
+    """`solref` attribute whose contact returns `restitution` (0..0.98) of the approach speed.
 
     For a damped spring the ratio is exp(-pi z / sqrt(1 - z^2)) with damping ratio z; solved for z.
     """
-    if not 0 <= restitution <= 0.95:
-        raise ValueError(f"restitution {restitution} is outside 0..0.95")
+    if not 0 <= restitution <= 0.98:
+        raise ValueError(f"restitution {restitution} is outside 0..0.98")
     log = math.log(max(restitution, 0.02))
     damping = -log / math.hypot(math.pi, log)
-    return f'solref="{1 / (CONTACT_FREQUENCY * damping):.5f} {damping:.5f}"'
+    return f'solref="{timestep / (CONTACT_STEP * damping):.5f} {damping:.5f}"'
 
 
 def vector(values: Sequence[float]) -> str:
@@ -66,7 +67,7 @@ class Scene:
     look: Look
     framing: Framing
     things: list[Thing] = field(default_factory=list)
-    timestep: float = 1 / 480
+    timestep: float = TIMESTEP  # s; contacts are the harder the shorter it is
     gravity: float = 9.81
     _bodies: list[str] = field(default_factory=list)
     _assets: dict[str, str] = field(default_factory=dict)
@@ -114,7 +115,7 @@ class Scene:
         joint = joint or ("<freejoint/>" if free else "")
         geom = (
             f'<geom name="{name}" type="{shape}" size="{vector(size)}" material="{self.material(paint)}" '
-            f'density="{density}" friction="{vector(friction)}" priority="1" {bounce(restitution)} {extra}/>'
+            f'density="{density}" friction="{vector(friction)}" priority="1" {bounce(restitution, self.timestep)} {extra}/>'
         )
         body = (
             f'<body name="{name}" pos="{vector(position)}" quat="{vector(quaternion)}">{joint}{geom}</body>'
@@ -171,7 +172,7 @@ class Scene:
 <worldbody>
   <light name="key" type="spot" pos="{vector(lamp)}" dir="{vector([-part for part in toward])}" cutoff="42" exponent="1"
     diffuse="{vector(mood.key)}" specular="0.5 0.5 0.5" attenuation="1 0 0" castshadow="true"/>
-  <geom name="floor" type="plane" size="{FLOOR_SIZE} {FLOOR_SIZE} 0.1" material="floor" friction="0.8 0.01 0.001" {bounce(0.2)}/>
+  <geom name="floor" type="plane" size="{FLOOR_SIZE} {FLOOR_SIZE} 0.1" material="floor" friction="0.8 0.01 0.001" {bounce(0.2, self.timestep)}/>
   {"".join(self._bodies)}
 </worldbody>
 {"".join(self._extras)}

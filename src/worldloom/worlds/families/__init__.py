@@ -1,9 +1,18 @@
 """The families of simulated worlds, one module each."""
 
 from worldloom.worlds.family import Family
+from worldloom.worlds.families.basketball import Basketball
 from worldloom.worlds.families.bounce import Bounce
+from worldloom.worlds.families.occluder import Occluder
 
-FAMILIES: dict[str, Family] = {family.name: family for family in (Bounce(),)}
+FAMILIES: dict[str, Family] = {
+    family.name: family
+    for family in (
+        Basketball(),
+        Bounce(),
+        Occluder(),
+    )
+}
 
 
 def family(name: str) -> Family:
