@@ -4,6 +4,7 @@ from worldloom.worlds.family import Family
 from worldloom.worlds.families.basketball import Basketball
 from worldloom.worlds.families.bounce import Bounce
 from worldloom.worlds.families.occluder import Occluder
+from worldloom.worlds.families.pendulum import Pendulum
 
 FAMILIES: dict[str, Family] = {
     family.name: family
@@ -11,6 +12,7 @@ FAMILIES: dict[str, Family] = {
         Basketball(),
         Bounce(),
         Occluder(),
+        Pendulum(),
     )
 }
 
