@@ -98,6 +98,8 @@ def _average(picture: np.ndarray, factor: int) -> np.ndarray:
     """Area average by a whole factor, [H*factor, W*factor, 3] to [H, W, 3] uint8, rounded to nearest."""
     if factor == 1:
         return picture
-    height, width = picture.shape[0] // factor, picture.shape[1] // factor
-    blocks = picture.reshape(height, factor, width, factor, 3).astype(np.uint16)
-    return ((blocks.sum(axis=(1, 3)) + factor * factor // 2) // (factor * factor)).astype(np.uint8)
+    total = np.zeros((picture.shape[0] // factor, picture.shape[1] // factor, 3), np.uint16)
+    for row in range(factor):
+        for column in range(factor):
+            total += picture[row::factor, column::factor]
+    return ((total + factor * factor // 2) // (factor * factor)).astype(np.uint8)

@@ -1,0 +1,84 @@
+"""Which takes a dataset holds: family, seed, size and duration of every sample, known before anything is rendered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from worldloom.core.error import UsageError
+from worldloom.core.seed import numpy_generator
+from worldloom.worlds.families import FAMILIES
+
+# Width x height with the share of takes; the three shapes have nearly the same area.
+SIZES: dict[tuple[int, int], float] = {(128, 128): 0.5, (160, 96): 0.3, (96, 160): 0.2}
+SHORT, LONG = 17, 33  # frames: one and two seconds at 16 fps
+
+
+@dataclass(frozen=True)
+class DatasetPlan:
+    """Settings of a dataset; equal settings give the same files.
+
+    `seed` is the first take's world seed: takes use seeds `seed .. seed + takes - 1`, so datasets with disjoint ranges
+    share no take. `scale` multiplies all sizes (2 for the 256-pixel class); `pictures` and `long` are shares.
+    """
+
+    takes: int
+    seed: int = 0
+    families: tuple[str, ...] = tuple(FAMILIES)
+    scale: int = 1
+    pictures: float = 0.12
+    long: float = 0.5
+    supersample: int = 2
+    wordings: int = 4
+    shard_takes: int = 128
+
+    def __post_init__(self) -> None:
+        if self.takes < 1:
+            raise UsageError(f"a dataset needs at least 1 take, not {self.takes}")
+        unknown = sorted(set(self.families) - set(FAMILIES))
+        if unknown or not self.families:
+            raise UsageError(f"unknown world families {unknown}; there are {', '.join(FAMILIES)}")
+        for name in ("scale", "supersample", "wordings", "shard_takes"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"{name} must be at least 1, not {getattr(self, name)}")
+        for name in ("pictures", "long"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UsageError(f"{name} is a share from 0 to 1, not {getattr(self, name)}")
+
+    @property
+    def num_shards(self) -> int:
+        return -(-self.takes // self.shard_takes)
+
+    def settings(self) -> dict[str, Any]:
+        return {"format": 1, **asdict(self), "families": list(self.families)}
+
+    def sample(self, index: int) -> SamplePlan:
+        """What take number `index` is; families come round in turn, the rest is drawn."""
+        rng = numpy_generator("dataset", self.seed, index)
+        sizes: Sequence[tuple[int, int]] = list(SIZES)
+        width, height = sizes[int(rng.choice(len(sizes), p=list(SIZES.values())))]
+        picture = bool(rng.random() < self.pictures)
+        frames = 1 if picture else LONG if rng.random() < self.long else SHORT
+        return SamplePlan(
+            key=f"{self.seed + index:09d}",
+            family=self.families[index % len(self.families)],
+            seed=self.seed + index,
+            width=width * self.scale,
+            height=height * self.scale,
+            num_frames=frames,
+        )
+
+
+@dataclass(frozen=True)
+class SamplePlan:
+    key: str
+    family: str
+    seed: int
+    width: int
+    height: int
+    num_frames: int
+
+    @property
+    def picture(self) -> bool:
+        return self.num_frames == 1
