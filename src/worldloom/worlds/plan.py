@@ -39,9 +39,11 @@ class DatasetPlan:
         unknown = sorted(set(self.families) - set(FAMILIES))
         if unknown or not self.families:
             raise UsageError(f"unknown world families {unknown}; there are {', '.join(FAMILIES)}")
-        for name in ("scale", "supersample", "wordings", "shard_takes"):
+        for name in ("scale", "supersample", "shard_takes"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if self.wordings < 0:
+            raise UsageError(f"wordings must be at least 0, not {self.wordings}")
         for name in ("pictures", "long"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"{name} is a share from 0 to 1, not {getattr(self, name)}")

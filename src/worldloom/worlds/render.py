@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from worldloom.core.seed import numpy_generator
 from worldloom.worlds.camera import camera_path
-from worldloom.worlds.caption.grammar import describe
+from worldloom.worlds.caption.grammar import caption_truth
 from worldloom.worlds.engine import Painter
 from worldloom.worlds.families import family as find_family
 from worldloom.worlds.look import draw_look
@@ -36,7 +36,7 @@ def render_take(
         width, height: pixels. num_frames, fps: the take lasts `(num_frames - 1) / fps` seconds.
         supersample: render at this multiple and average down (better edges than multisampling, and quicker).
         masks, depth: also make instance masks and depth (about 20 % slower).
-        wordings: distinct captions per language and length.
+        wordings: distinct captions per language and length; 0 leaves them out (`caption_truth` adds them later).
 
     Raises:
         ValueError: unknown family or a size or count below 1.
@@ -88,9 +88,7 @@ def render_take(
     record = recorder.record()
     facts = world.facts(parameters, record)
     truth = make_truth(family, seed, parameters, look, record, views, facts)
-    captions = describe(
-        family, facts, record.things, look, numpy_generator("caption", family, seed), wordings
-    )
+    captions = caption_truth(truth, wordings)
     return Take(family, seed, fps, frames, mask_frames, depth_frames, truth, captions)
 
 

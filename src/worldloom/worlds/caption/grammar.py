@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
+from worldloom.core.seed import numpy_generator
 from worldloom.worlds.caption import chinese, english
 from worldloom.worlds.caption.context import Context, context
 from worldloom.worlds.caption.phrasebook import Phrasebook
 from worldloom.worlds.caption.phrases import BOOKS
-from worldloom.worlds.family import Facts
-from worldloom.worlds.look import Look
+from worldloom.worlds.family import Event, Facts
+from worldloom.worlds.look import Look, Paint
 from worldloom.worlds.scene import Thing
 
 LANGUAGES: dict[str, ModuleType] = {"en": english, "zh": chinese}
@@ -29,6 +31,24 @@ def describe(
         }
         for language, grammar in LANGUAGES.items()
     }
+
+
+def caption_truth(truth: dict[str, Any], wordings: int = 1) -> dict[str, dict[str, list[str]]]:
+    """The captions of a take from its truth alone, so that a rendered dataset can be captioned again.
+
+    The wordings depend on family and seed only; 0 wordings give an empty dictionary.
+    """
+    if not wordings:
+        return {}
+    facts = truth["facts"]
+    events = tuple(Event(**event) for event in facts["events"])
+    things = [
+        Thing(entry["name"], entry["noun"], Paint(entry["colour"], entry["material"]), entry["moving"], 0.0)
+        for entry in truth["objects"]
+    ]
+    rng = numpy_generator("caption", truth["family"], truth["seed"])
+    told = Facts(tuple(facts["cast"]), events, facts["outcome"], facts["details"])
+    return describe(truth["family"], told, things, Look(**truth["look"]), rng, wordings)
 
 
 def _distinct(c: Context, book: Phrasebook, grammar: ModuleType, length: str, wordings: int) -> list[str]:
