@@ -1,1 +1,1 @@
-"""What everything needs and nothing above it knows: errors, randomness, files, configs, devices, video files."""
+"""What everything needs and nothing above it knows: errors, seeds, files, configs, devices, video files."""

@@ -1,7 +1,7 @@
 """Frozen dataclasses to and from plain dictionaries, strictly: a typo is an error, never a default.
 
-Fields may be bool, int, float, str, Path, None, Literal, Optional and other unions, tuple, list, dict with string
-keys, and further dataclasses.
+Fields may be bool, int, float, str, Path, None, Literal, Optional and other unions, tuple, list, dict with
+string keys, and further dataclasses.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ def to_dict(config: Any) -> dict[str, Any]:
 def from_dict(cls: type[Config], values: Mapping[str, Any]) -> Config:
     """Return `cls` built from `values`, which must hold exactly its fields, each of its annotated type.
 
-    Raises UsageError that names the unknown or missing keys and the allowed ones, or the value that does not fit.
+    Raises UsageError that names the unknown or missing keys and the allowed ones, or the value that does not
+    fit.
     """
     return _build(cls, values, where=cls.__name__)
 
@@ -39,8 +40,9 @@ def from_dict(cls: type[Config], values: Mapping[str, Any]) -> Config:
 def override(config: Config, changes: Mapping[str, str]) -> Config:
     """Return a copy with fields replaced, each named by a dotted path and read from text by its annotation.
 
-    `{"optimizer.lr": "3e-4", "model.patch_size": "1,2,2", "resume_from": "none"}`. Tuples and lists are commas or
-    JSON. Raises UsageError for an unknown field, naming the allowed ones, and for text that does not fit.
+    `{"optimizer.lr": "3e-4", "model.patch_size": "1,2,2", "resume_from": "none"}`. Tuples and lists are
+    commas or JSON. Raises UsageError for an unknown field, naming the allowed ones, and for text that does
+    not fit.
     """
     for dotted, text in changes.items():
         config = _replace(config, dotted.split("."), text, dotted)
@@ -75,7 +77,7 @@ def _field_kinds(cls: Any) -> dict[str, Any]:
 
 
 def _fit(kind: Any, value: Any, where: str) -> Any:
-    """Return `value` as `kind`, changing only what JSON cannot say (lists for tuples, whole numbers for floats)."""
+    """Return `value` as `kind`, changing only what JSON cannot say (tuples, whole floats)."""
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
     if kind is Any:
         return value
@@ -119,7 +121,9 @@ def _fit_union(choices: tuple[Any, ...], value: Any, where: str) -> Any:
             errors.append(error)
     # A mapping was meant for the one dataclass among the choices: its own complaint names the field.
     detailed = [
-        e for c, e in zip(choices, errors) if dataclasses.is_dataclass(c) and isinstance(value, Mapping)
+        e
+        for c, e in zip(choices, errors, strict=True)
+        if dataclasses.is_dataclass(c) and isinstance(value, Mapping)
     ]
     if len(detailed) == 1:
         raise detailed[0]
@@ -141,7 +145,7 @@ def _fit_sequence(kind: Any, value: Any, where: str) -> Any:
         kinds = inner
     else:
         raise UsageError(f"{where} has {len(value)} entries; it must have {len(inner)}")
-    items = [_fit(k, item, f"{where}[{i}]") for i, (k, item) in enumerate(zip(kinds, value))]
+    items = [_fit(k, item, f"{where}[{i}]") for i, (k, item) in enumerate(zip(kinds, value, strict=True))]
     return items if origin is list else tuple(items)
 
 
@@ -173,7 +177,7 @@ def _replace(config: Any, path: list[str], text: str, dotted: str) -> Any:
 
 
 def _read(kind: Any, text: str) -> Any:
-    """Return the value that `text` spells for `kind`, or the text itself where it spells none (then _fit refuses)."""
+    """Return the value that `text` spells for `kind`, or the text itself, for _fit to refuse."""
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
     if origin in (Union, types.UnionType):
         return _read_union(inner, text)
@@ -209,7 +213,7 @@ def _read_sequence(inner: tuple[Any, ...], text: str) -> Any:
     pieces = [piece.strip() for piece in text.split(",") if piece.strip()]
     fixed = len(inner) == len(pieces) and Ellipsis not in inner
     kinds = inner if fixed else (inner[:1] or (str,)) * len(pieces)
-    return [_read(kind, piece) for kind, piece in zip(kinds, pieces)]
+    return [_read(kind, piece) for kind, piece in zip(kinds, pieces, strict=True)]
 
 
 def _read_number(kind: type, text: str) -> Any:

@@ -45,8 +45,8 @@ def has_amx() -> bool:
 def resolve_dtype(device: torch.device | str) -> torch.dtype:
     """Return the number format that is fast and sound on `device`.
 
-    bf16 on cuda of compute capability 8 and above, and on a CPU with AMX; fp32 elsewhere. Never fp16: on the CPU
-    it is emulated, and its range is too small for training.
+    bf16 on cuda of compute capability 8 and above, and on a CPU with AMX; fp32 elsewhere. Never fp16: on the
+    CPU it is emulated, and its range is too small for training.
     """
     device = torch.device(device)
     if device.type == "cuda":

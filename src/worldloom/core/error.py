@@ -1,8 +1,8 @@
-"""The two ways a request ends badly, told apart because the command line answers them with different exit codes."""
+"""The two ways a request ends badly; the command line answers them with different exit codes."""
 
 
 class UsageError(ValueError):
-    """The request is wrong or impossible (exit code 2); one sentence with the actual and the allowed values."""
+    """The request is wrong or impossible (exit code 2); one sentence, actual and allowed values."""
 
 
 class Failure(RuntimeError):

@@ -46,9 +46,9 @@ def check_target(path: str | os.PathLike[str], force: bool = False) -> Path:
 def whole_file(path: str | os.PathLike[str], force: bool = False) -> Iterator[Path]:
     """Yield a temporary path beside `path`; when the block ends well it is synced and renamed to `path`.
 
-    On any exception, an interrupt included, the temporary is removed. The temporary keeps the suffix, so encoders
-    that choose a format by name choose the right one. Raises UsageError as `check_target` does, and Failure when
-    the disk is full or the folder cannot be written.
+    On any exception, an interrupt included, the temporary is removed. The temporary keeps the suffix, so
+    encoders that choose a format by name choose the right one. Raises UsageError as `check_target` does, and
+    Failure when the disk is full or the folder cannot be written.
     """
     target = check_target(path, force)
     temporary = target.with_name(f".{target.stem[:100]}.{secrets.token_hex(4)}.part{target.suffix}")
@@ -92,7 +92,7 @@ def sha256_of(path: str | os.PathLike[str]) -> str:
 
 
 def write_json(path: str | os.PathLike[str], obj: Any, force: bool = True) -> None:
-    """Write `obj` as indented UTF-8 JSON, whole or not at all; replaces an existing file unless force is False."""
+    """Write `obj` as indented UTF-8 JSON, whole or not at all, by default over an existing file."""
     text = json.dumps(obj, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     with whole_file(path, force=force) as temporary:
         temporary.write_text(text, encoding="utf-8")

@@ -13,11 +13,14 @@ from rich.progress import (
     Progress,
     ProgressColumn,
     Task,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
 from rich.text import Text
+
+FIRST_TASK = TaskID(0)
 
 
 class Rate(ProgressColumn):
@@ -35,14 +38,15 @@ class Rate(ProgressColumn):
 class Bar:
     """The handle that `progress` yields; without a terminal its calls do nothing."""
 
-    def __init__(self, display: Progress | None = None, task: int = 0) -> None:
+    def __init__(self, display: Progress | None = None, task: TaskID = FIRST_TASK) -> None:
         self.display, self.task = display, task
 
     def advance(self, count: float = 1, note: str | None = None) -> None:
         """Move on by `count` units; `note` is shown at the end of the line (a loss, a file name)."""
         if self.display is not None:
-            fields = {} if note is None else {"note": note}
-            self.display.update(self.task, advance=count, **fields)
+            self.display.update(self.task, advance=count)
+            if note is not None:
+                self.display.update(self.task, note=note)
 
     def jump(self, completed: float) -> None:
         """Set the units done, as after a resume."""

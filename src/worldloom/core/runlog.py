@@ -9,13 +9,13 @@ import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 LOG_NAME = "log.jsonl"
 
 
 class RunLog:
-    """Appends scalars and events to `folder/log.jsonl`, one JSON object a line, and mirrors scalars to TensorBoard.
+    """Appends to `folder/log.jsonl`, one JSON object a line, and mirrors scalars to TensorBoard.
 
     A resumed run passes `keep_until`, the step it resumes from: later lines, written by the attempt that was
     killed, are dropped, so that the log tells one story. A half-written last line is dropped as well.
@@ -29,9 +29,8 @@ class RunLog:
         self.path = self.folder / LOG_NAME
         if self.path.exists():
             _mend(self.path, keep_until)
-        self._file = open(
-            self.path, "a", encoding="utf-8", buffering=1
-        )  # a line at a time: a kill loses none
+        # Buffered by the line, so that a kill loses none.
+        self._file = open(self.path, "a", encoding="utf-8", buffering=1)  # noqa: SIM115
         self._board = None
         if tensorboard and importlib.util.find_spec("tensorboard") is not None:
             from torch.utils.tensorboard import SummaryWriter  # slow to import, and optional
@@ -55,7 +54,7 @@ class RunLog:
         if self._board is not None:
             self._board.close()
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> RunLog:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -73,7 +72,7 @@ def read_log(folder: str | os.PathLike[str]) -> list[dict[str, Any]]:
 
 
 def _finite(value: Any) -> Any:
-    """Spell nan and inf as strings: JSON has no word for them, and a log of a diverging run must stay readable."""
+    """Spell nan and inf as strings: JSON has no word for them, and a diverging run is worth reading."""
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     if isinstance(value, Mapping):

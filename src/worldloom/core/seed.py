@@ -1,7 +1,7 @@
 """Randomness by derivation: every draw names what it is for, so no draw depends on what was drawn before it.
 
-A generator made from (seed, step, rank, purpose) is the same whether the run was resumed, which worker asked and
-what else was drawn. That is what makes an interrupted run end in the same bits as an unbroken one.
+A generator made from (seed, step, rank, purpose) is the same whether the run was resumed, which worker asked
+and what else was drawn. That is what makes an interrupted run end in the same bits as an unbroken one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ SEED_BITS = 63  # what torch.Generator.manual_seed and a signed 64-bit JSON read
 def derive_seed(*parts: int | str) -> int:
     """Return a seed in [0, 2**63) from the SHA-256 of the parts.
 
-    The parts are written with kind and length, so `("ab", "c")`, `("a", "bc")` and `(1,)`, `("1",)` all differ.
+    The parts are written with kind and length, so `("ab", "c")`, `("a", "bc")` and `(1,)`, `("1",)` all
+    differ.
     """
     digest = hashlib.sha256()
     for part in parts:
