@@ -1,16 +1,18 @@
 """The families of simulated worlds, one module each."""
 
-from worldloom.worlds.family import Family
 from worldloom.worlds.families.basketball import Basketball
 from worldloom.worlds.families.bounce import Bounce
+from worldloom.worlds.families.drive import Drive
 from worldloom.worlds.families.occluder import Occluder
 from worldloom.worlds.families.pendulum import Pendulum
+from worldloom.worlds.family import Family
 
 FAMILIES: dict[str, Family] = {
     family.name: family
     for family in (
         Basketball(),
         Bounce(),
+        Drive(),
         Occluder(),
         Pendulum(),
     )
