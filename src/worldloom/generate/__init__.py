@@ -1,0 +1,1 @@
+"""A request becomes a clip: what is asked for, the canvas it becomes, and the models that paint it."""

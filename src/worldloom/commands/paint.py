@@ -1,0 +1,153 @@
+"""What `worldloom generate | image | extend | loop | connect | edit` do: a request, a bar, a file."""
+
+from __future__ import annotations
+
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from worldloom.core.error import UsageError
+from worldloom.core.progress import Bar, progress
+from worldloom.generate.clip import PICTURE_SUFFIXES, VIDEO_SUFFIXES, Footage, check_output
+from worldloom.generate.pipeline import Pipeline
+from worldloom.generate.request import RANDOM_SEED, SEED_LIMIT
+from worldloom.generate.stream import Options
+
+MAX_VARIATIONS = 1000
+
+
+def run(args: Namespace) -> dict[str, Any]:
+    """Paint what the parsed command line asks for; returns what was written, for people or as JSON."""
+    picture = args.verb == "image"
+    targets = variation_paths(args.output, getattr(args, "variations", 1))
+    for target in targets:  # before the models are loaded, let alone run
+        check_output(target, args.force, PICTURE_SUFFIXES if picture else VIDEO_SUFFIXES)
+    pipeline = Pipeline.from_pretrained(args.model, device=args.device)
+    if not args.quiet:
+        _warn_of_unknown_words(pipeline, getattr(args, "prompt", None))
+    written: list[dict[str, Any]] = []
+    for number, target in enumerate(targets):
+        with Meter(target.name, args.quiet) as meter:
+            options = _options(args, meter)
+            if written:  # variations count on from the first one's seed, also from a drawn one
+                options["seed"] = (written[0]["seed"] + number) % SEED_LIMIT
+            footage = LAYOUTS[args.verb](pipeline, args, options)
+            began = time.perf_counter()
+            footage.clip().save(target, args.force) if picture else footage.save(target, args.force)
+        taken = round(time.perf_counter() - began, 3)
+        written.append({"file": str(target), **footage.settings, "seconds_taken": taken})
+    return {"files": written}
+
+
+def describe(result: dict[str, Any]) -> str:
+    """Return what was written as lines for people."""
+    return "\n".join(
+        f"{file['file']}: {file['frames']} frames of {file['size']} at {file['fps']} frames/s, "
+        f"seed {file['seed']}, {file['seconds_taken']:.1f} s"
+        for file in result["files"]
+    )
+
+
+class Meter:
+    """A bar over all steps of a request, which appears when their number is known."""
+
+    def __init__(self, label: str, quiet: bool) -> None:
+        self.label, self.quiet = label, quiet
+        self.bar: Bar | None = None
+        self.stack = ExitStack()
+
+    def __enter__(self) -> Meter:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.stack.close()
+
+    def __call__(self, done: int, total: int) -> None:
+        if self.bar is None:
+            self.bar = self.stack.enter_context(progress(total, self.label, self.quiet, "step"))
+        self.bar.jump(done)
+
+
+def variation_paths(output: Path, count: int) -> list[Path]:
+    """Return the files of `count` variations: `ball.mp4`, or `ball-1.mp4`, `ball-2.mp4`, ..."""
+    if not 1 <= count <= MAX_VARIATIONS:
+        raise UsageError(f"-n is {count}; it must be from 1 to {MAX_VARIATIONS}")
+    if count == 1:
+        return [output]
+    return [output.with_name(f"{output.stem}-{number}{output.suffix}") for number in range(1, count + 1)]
+
+
+def _generate(pipeline: Pipeline, args: Namespace, options: Options) -> Footage:
+    return pipeline.stream.generate(
+        args.prompt,
+        seconds=args.seconds,
+        num_frames=args.frames,
+        size=args.size,
+        fps=args.fps,
+        image=args.image,
+        last_image=args.last_image,
+        force_size=args.force_size,
+        **options,
+    )
+
+
+def _image(pipeline: Pipeline, args: Namespace, options: Options) -> Footage:
+    return pipeline.stream.image(args.prompt, size=args.size, force_size=args.force_size, **options)
+
+
+def _extend(pipeline: Pipeline, args: Namespace, options: Options) -> Footage:
+    return pipeline.stream.extend(
+        args.clip,
+        seconds=args.seconds,
+        num_frames=args.frames,
+        backward=args.backward,
+        prompt=args.prompt,
+        **options,
+    )
+
+
+def _loop(pipeline: Pipeline, args: Namespace, options: Options) -> Footage:
+    return pipeline.stream.loop(
+        args.clip, seconds=args.seconds, num_frames=args.frames, prompt=args.prompt, **options
+    )
+
+
+def _connect(pipeline: Pipeline, args: Namespace, options: Options) -> Footage:
+    return pipeline.stream.connect(
+        args.first, args.second, seconds=args.seconds, num_frames=args.frames, prompt=args.prompt, **options
+    )
+
+
+def _edit(pipeline: Pipeline, args: Namespace, options: Options) -> Footage:
+    return pipeline.stream.edit(args.clip, args.prompt, strength=args.strength, mask=args.mask, **options)
+
+
+LAYOUTS: dict[str, Callable[[Pipeline, Namespace, Options], Footage]] = {
+    "generate": _generate,
+    "image": _image,
+    "extend": _extend,
+    "loop": _loop,
+    "connect": _connect,
+    "edit": _edit,
+}
+
+
+def _options(args: Namespace, meter: Meter) -> Options:
+    return {
+        "seed": RANDOM_SEED if args.seed is None else args.seed,
+        "steps": args.steps,
+        "guidance": args.guidance,
+        "negative": args.negative,
+        "sampler": args.sampler,
+        "on_step": meter,
+    }
+
+
+def _warn_of_unknown_words(pipeline: Pipeline, prompt: str | None) -> None:
+    if words := pipeline.unknown_words(prompt or ""):
+        listed = ", ".join(repr(word) for word in words)
+        print(f"warning: the model has never seen the words {listed}", file=sys.stderr)

@@ -1,0 +1,124 @@
+"""A checkpoint folder in and out: the diffusers layout, with `worldloom.json` and a model card beside it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from worldloom.core.checkpoint import verify_manifest, write_manifest
+from worldloom.core.config import from_dict, to_dict
+from worldloom.core.device import resolve_dtype
+from worldloom.core.error import Failure, UsageError
+from worldloom.core.file import read_json, write_json
+from worldloom.dit.model import Transformer
+from worldloom.generate.card import Card
+from worldloom.generate.engine import Engine
+from worldloom.text.encoder import TextEncoder
+from worldloom.text.tokenizer import Tokenizer
+from worldloom.vae.autoencoder import Autoencoder
+
+PACKAGED = Path(__file__).resolve().parents[1] / "weights"
+CARD_FILE, INDEX_FILE, README_FILE = "worldloom.json", "model_index.json", "README.md"
+PARTS = ("transformer", "vae", "text_encoder", "tokenizer", "scheduler")
+# What diffusers' WanPipeline is to build from the folder; the version is the one whose layout this is.
+MODEL_INDEX = {
+    "_class_name": "WanPipeline",
+    "_diffusers_version": "0.35.0",
+    "boundary_ratio": None,
+    "expand_timesteps": True,
+    "scheduler": ["diffusers", "UniPCMultistepScheduler"],
+    "text_encoder": ["transformers", "UMT5EncoderModel"],
+    "tokenizer": ["transformers", "PreTrainedTokenizerFast"],
+    "transformer": ["diffusers", "WanTransformer3DModel"],
+    "transformer_2": [None, None],
+    "vae": ["diffusers", "AutoencoderKLWan"],
+}
+
+
+def packaged_models() -> list[str]:
+    """Return the names of the models in the package."""
+    return sorted(path.parent.name for path in PACKAGED.glob(f"*/{CARD_FILE}"))
+
+
+def find_folder(name: str | os.PathLike[str]) -> Path:
+    """Return the folder of a packaged model, or the folder given by path.
+
+    Raises UsageError for a name that is neither, or a folder that is no checkpoint.
+    """
+    packaged = PACKAGED / name
+    if isinstance(name, str) and os.sep not in name and (packaged / CARD_FILE).is_file():
+        return packaged
+    folder = Path(name)
+    if not folder.is_dir():
+        known = ", ".join(packaged_models()) or "none"
+        raise UsageError(f"no model {str(name)!r}: not in the package ({known}) and not a folder")
+    lacking = [part for part in (CARD_FILE, INDEX_FILE, *PARTS) if not (folder / part).exists()]
+    if lacking:
+        raise UsageError(f"{folder} is not a checkpoint folder: it lacks {', '.join(lacking)}")
+    return folder
+
+
+def load_card(folder: Path) -> Card:
+    """Return what a checkpoint folder says about itself; a field too many or too few is a Failure that names it."""
+    values = read_json(folder / CARD_FILE)
+    try:
+        return from_dict(Card, values)
+    except UsageError as error:
+        raise Failure(f"{folder / CARD_FILE} is not a sound description: {error}") from error
+
+
+def load_checkpoint(folder: Path, device: torch.device, dtype: torch.dtype | None = None) -> Engine:
+    """Return the models of a checkpoint folder on `device`, every file first checked against its SHA-256.
+
+    `dtype` None takes the number format that is fast on the device. Raises Failure for a file that differs, is
+    missing or too many, for a pickle, and for missing, extra or misshapen tensors, naming each.
+    """
+    verify_manifest(folder)
+    card = load_card(folder)
+    dtype = resolve_dtype(device) if dtype is None else dtype
+    return Engine(
+        transformer=Transformer.load(folder / "transformer", device, dtype).eval().requires_grad_(False),
+        vae=Autoencoder.load(folder / "vae", device, dtype).eval().requires_grad_(False),
+        text_encoder=TextEncoder.load(folder / "text_encoder", device, dtype).eval().requires_grad_(False),
+        tokenizer=Tokenizer.load(folder / "tokenizer"),
+        card=card,
+        device=device,
+    )
+
+
+def save_checkpoint(engine: Engine, folder: str | os.PathLike[str], readme: str) -> Path:
+    """Write a checkpoint folder that `load_checkpoint` and diffusers read; `readme` is the model card in Markdown.
+
+    Weights are written in the number format that they have. Raises UsageError for a folder that is not empty.
+    """
+    folder = Path(folder)
+    if folder.exists() and any(folder.iterdir()):
+        raise UsageError(f"{folder} is not empty; give a new folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    engine.transformer.save(folder / "transformer")
+    engine.vae.save(folder / "vae")
+    engine.text_encoder.save(folder / "text_encoder")
+    engine.tokenizer.save(folder / "tokenizer")
+    (folder / "scheduler").mkdir()
+    write_json(folder / "scheduler" / "scheduler_config.json", _scheduler_config(engine.card))
+    write_json(folder / INDEX_FILE, MODEL_INDEX)
+    (folder / README_FILE).write_text(readme, encoding="utf-8")
+    write_json(folder / CARD_FILE, to_dict(engine.card))
+    write_manifest(folder)
+    return folder
+
+
+def _scheduler_config(card: Card) -> dict[str, Any]:
+    """Return the settings with which diffusers' UniPC walks the same schedule."""
+    return {
+        "_class_name": "UniPCMultistepScheduler",
+        "_diffusers_version": MODEL_INDEX["_diffusers_version"],
+        "flow_shift": card.sampling.shift,
+        "num_train_timesteps": 1000,
+        "prediction_type": "flow_prediction",
+        "solver_order": 2,
+        "use_flow_sigmas": True,
+    }

@@ -1,0 +1,140 @@
+"""New footage beside given footage: canvases are laid out, painted one after the other, and decoded as a stream."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from worldloom.dit.model import TextContext
+from worldloom.generate.canvas import Canvas
+from worldloom.generate.conform import Frames
+from worldloom.generate.engine import Engine, OnStep
+from worldloom.generate.request import Style
+from worldloom.generate.size import Size
+from worldloom.generate.window import CONTEXT, STRIDE, Window, plan_after, plan_before, plan_between
+
+WARM_UP = 8  # frames that the causal encoder sees before a suffix, so that its latents have settled
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Given footage right before and right after the new: uint8 [F, H, W, 3], as the model sees it, possibly none."""
+
+    before: Frames
+    after: Frames
+
+    @property
+    def still(self) -> bool:
+        """Whether what follows is one picture."""
+        return len(self.after) == 1
+
+
+class Painter:
+    """Paints the canvases of one request in turn, and counts its steps."""
+
+    def __init__(self, engine: Engine, style: Style, size: Size, on_step: OnStep | None = None) -> None:
+        self.engine, self.style, self.size, self.on_step = engine, style, size, on_step
+        self.context: TextContext | None = None
+        self.part = self.steps_done = self.steps_total = 0
+
+    def expect(self, canvases: int) -> None:
+        """Announce how many canvases there will be."""
+        self.steps_total = canvases * self.style.num_steps
+        if self.on_step is not None:
+            self.on_step(0, self.steps_total)
+
+    def paint(self, canvas: Canvas) -> Iterator[Frames]:
+        """Paint a canvas and yield its frames, one latent frame's worth at a time."""
+        if self.context is None:  # once per request, and only when painting really starts
+            self.context = self.engine.read(self.style)
+        latents = self.engine.paint(canvas, self.context, self.style, self.part, self._step)
+        self.part += 1
+        return self.engine.decode(latents)
+
+    def _step(self) -> None:
+        self.steps_done += 1
+        if self.on_step is not None:
+            self.on_step(self.steps_done, self.steps_total)
+
+
+def grow(painter: Painter, given: Surroundings, count: int) -> Iterator[Frames]:
+    """Yield exactly `count` new frames that follow `given.before` and run into `given.after`, in order of time.
+
+    Footage before given footage is painted from its end, so it is held in memory until its beginning is there; all
+    else is yielded as it is decoded.
+    """
+    span, still = painter.engine.span, given.still
+    if count == 0:
+        return
+    if len(given.before) or not len(given.after):
+        windows = (
+            plan_between(count, len(given.before), still, span)
+            if len(given.after)
+            else plan_after(count, len(given.before), span)
+        )
+        painter.expect(len(windows))
+        yield from _grow_forward(painter, windows, given)
+    else:
+        windows = plan_before(count, still, span)
+        painter.expect(len(windows))
+        yield from _grow_backward(painter, windows, given.after)
+
+
+def _grow_forward(painter: Painter, windows: list[Window], given: Surroundings) -> Iterator[Frames]:
+    tail = given.before
+    for window in windows:
+        canvas = _lay_out(painter, window, tail, given.after)
+        for chunk in _shown(painter.paint(canvas), window.shown):
+            tail = np.concatenate([tail, chunk])[-max(CONTEXT, painter.engine.span.shortest) :]
+            yield chunk
+
+
+def _grow_backward(painter: Painter, windows: list[Window], after: Frames) -> Iterator[Frames]:
+    parts: list[Frames] = []
+    for window in windows:
+        canvas = _lay_out(painter, window, after[:0], after)
+        parts.insert(0, np.concatenate(list(_shown(painter.paint(canvas), window.shown))))
+        after = np.concatenate([parts[0], after])
+    yield from parts
+
+
+def _lay_out(painter: Painter, window: Window, before: Frames, after: Frames) -> Canvas:
+    """Return the canvas of a window, with its known frames encoded into place."""
+    canvas = painter.engine.canvas(painter.size, window.frames)
+    if window.prefix:
+        canvas = canvas.keep_prefix(painter.engine.encode(before[-window.prefix :]))
+    if window.suffix:
+        canvas = canvas.keep_suffix(encode_suffix(painter.engine, after, window.offset, window.suffix))
+    return canvas
+
+
+def encode_suffix(engine: Engine, after: Frames, offset: int, count: int) -> Tensor:
+    """Return the latents of frames `offset` to `offset + count` of footage, as if it had a past.
+
+    The encoder is causal: its first latent frame stands for one picture, and later ones carry what came before. A
+    suffix stands in the middle of its canvas's time, so it is encoded behind a past: its own beginning mirrored in
+    time, which has the same things in the same places (a still picture is simply held). The mirrored frames' latents
+    are thrown away.
+    """
+    if len(after) == 1:
+        return engine.encode(np.repeat(after, 1 + WARM_UP + count, axis=0))[:, :, -(count // STRIDE) :]
+    warm = WARM_UP + (1 - offset - WARM_UP) % STRIDE  # so that frame `offset` begins a latent frame
+    needed = offset + count
+    held = np.pad(after[:needed], ((0, max(0, needed - len(after))), (0, 0), (0, 0), (0, 0)), mode="edge")
+    past = np.pad(after[: warm + 1], ((warm, 0), (0, 0), (0, 0), (0, 0)), mode="reflect")[:warm]
+    return engine.encode(np.concatenate([past, held]))[:, :, -(count // STRIDE) :]
+
+
+def _shown(chunks: Iterator[Frames], wanted: slice) -> Iterator[Frames]:
+    """Yield the frames of a stream inside `wanted`; stops reading at its end."""
+    position = 0
+    for chunk in chunks:
+        inside = chunk[max(0, wanted.start - position) : max(0, wanted.stop - position)]
+        position += len(chunk)
+        if len(inside):
+            yield inside
+        if position >= wanted.stop:
+            return

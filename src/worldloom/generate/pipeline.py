@@ -1,0 +1,69 @@
+"""The public face: a checkpoint that makes clips."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Concatenate, ParamSpec
+
+import torch
+
+from worldloom.core.device import resolve_device
+from worldloom.generate.card import Card
+from worldloom.generate.clip import Clip, Footage
+from worldloom.generate.engine import Engine
+from worldloom.generate.folder import find_folder, load_checkpoint
+from worldloom.generate.stream import Stream
+
+P = ParamSpec("P")
+
+
+def _painted(verb: Callable[Concatenate[Stream, P], Footage]) -> Callable[Concatenate[Pipeline, P], Clip]:
+    """Return a method like `verb` that paints the footage into a clip in memory."""
+
+    @wraps(verb)
+    def method(self: Pipeline, *args: P.args, **kwargs: P.kwargs) -> Clip:
+        return verb(self.stream, *args, **kwargs).clip()
+
+    return method
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A loaded checkpoint. Each verb returns a `Clip`; the same verbs on `stream` return `Footage`, painted when it
+    is read or saved, in memory that does not grow with its length."""
+
+    engine: Engine
+
+    @classmethod
+    def from_pretrained(
+        cls, name: str | os.PathLike[str], device: str = "auto", dtype: torch.dtype | None = None
+    ) -> Pipeline:
+        """Load a model of the package by name (`tiny`) or a checkpoint folder, every file checked by its SHA-256.
+
+        `device` is auto, cpu, cuda or mps; `dtype` None takes the number format that is fast there. Raises UsageError
+        for an unknown name or device, Failure for a damaged checkpoint, naming what is wrong.
+        """
+        return cls(load_checkpoint(find_folder(name), resolve_device(device), dtype))
+
+    @property
+    def stream(self) -> Stream:
+        return Stream(self.engine)
+
+    @property
+    def card(self) -> Card:
+        """What the checkpoint says about itself."""
+        return self.engine.card
+
+    generate = _painted(Stream.generate)
+    image = _painted(Stream.image)
+    extend = _painted(Stream.extend)
+    loop = _painted(Stream.loop)
+    connect = _painted(Stream.connect)
+    edit = _painted(Stream.edit)
+
+    def unknown_words(self, prompt: str) -> list[str]:
+        """Return the prompt's words that the model has never seen in training."""
+        return self.engine.tokenizer.unknown_words(prompt)

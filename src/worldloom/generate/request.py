@@ -1,0 +1,137 @@
+"""What is asked for, checked and completed before any model runs."""
+
+from __future__ import annotations
+
+import math
+import secrets
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any
+
+from worldloom.core.error import UsageError
+from worldloom.generate.card import SAMPLERS, Card, SamplerName
+from worldloom.generate.size import Size
+
+MAX_PROMPT = 32_000  # characters, as in the Videos API
+MAX_SECONDS = 600
+MAX_FPS = 120
+MAX_STEPS = 1000
+MAX_GUIDANCE = 50.0
+RANDOM_SEED = -1
+SEED_LIMIT = 2**63
+
+
+@dataclass(frozen=True)
+class Style:
+    """How to paint, whatever the layout: the words, the seed and the sampler's settings."""
+
+    prompt: str
+    negative: str
+    seed: int
+    sampler: SamplerName
+    num_steps: int
+    guidance_scale: float
+    shift: float
+
+    def settings(self) -> dict[str, Any]:
+        """Return the values as the metadata of a file records them."""
+        return {
+            "prompt": self.prompt,
+            "negative": self.negative,
+            "seed": self.seed,
+            "sampler": self.sampler,
+            "steps": self.num_steps,
+            "guidance": self.guidance_scale,
+            "shift": self.shift,
+        }
+
+    def again(self, number: int) -> Style:
+        """Return the style of variation `number` (0 is this one)."""
+        return replace(self, seed=(self.seed + number) % SEED_LIMIT)
+
+
+def check_style(
+    card: Card,
+    prompt: str,
+    *,
+    negative: str = "",
+    seed: int = RANDOM_SEED,
+    sampler: str | None = None,
+    steps: int | None = None,
+    guidance: float | None = None,
+    shift: float | None = None,
+    needs_prompt: bool = True,
+) -> Style:
+    """Return the style with the model's own values where None is given; seed -1 draws one.
+
+    Raises UsageError with the actual and the allowed values.
+    """
+    default = card.sampling
+    if needs_prompt and not prompt.strip():
+        raise UsageError("the prompt is empty; describe what should be seen")
+    for label, text in (("prompt", prompt), ("negative prompt", negative)):
+        if len(text) > MAX_PROMPT:
+            raise UsageError(f"the {label} has {len(text)} characters; at most {MAX_PROMPT} are allowed")
+    if seed != RANDOM_SEED and not 0 <= seed < SEED_LIMIT:
+        raise UsageError(f"seed {seed} is out of range; give 0 to {SEED_LIMIT - 1}, or -1 for a random one")
+    if sampler is not None and sampler not in SAMPLERS:
+        raise UsageError(f"sampler {sampler!r} is unknown; choose one of {', '.join(SAMPLERS)}")
+    return Style(
+        prompt=prompt,
+        negative=negative,
+        # 31 bits for a drawn seed: short enough to retype.
+        seed=secrets.randbelow(2**31) if seed == RANDOM_SEED else seed,
+        sampler=sampler or default.sampler,  # type: ignore[arg-type]
+        num_steps=int(_within("steps", default.num_steps if steps is None else steps, 1, MAX_STEPS)),
+        guidance_scale=_within(
+            "guidance", default.guidance_scale if guidance is None else guidance, 1.0, MAX_GUIDANCE
+        ),
+        shift=_within("shift", default.shift if shift is None else shift, 0.01, 100.0),
+    )
+
+
+def check_fps(fps: float | Fraction | None, card: Card) -> Fraction:
+    """Return the frame rate of the file; None means the model's own."""
+    if fps is None:
+        return Fraction(card.fps)
+    return Fraction(_within("fps", fps, 1, MAX_FPS)).limit_denominator(1001)
+
+
+def count_frames(
+    fps: Fraction, *, seconds: float | None = None, num_frames: int | None = None, default: int | None = None
+) -> int:
+    """Return how many frames are asked for, as a duration or as a count.
+
+    Raises UsageError when both are given, neither and no default, or the value is out of range.
+    """
+    if seconds is not None and num_frames is not None:
+        raise UsageError(
+            f"give seconds or frames, not both (got {seconds:g} seconds and {num_frames} frames)"
+        )
+    if num_frames is not None:
+        return int(_within("frames", num_frames, 1, int(MAX_SECONDS * fps)))
+    if seconds is None:
+        if default is None:
+            raise UsageError("give a duration in seconds or frames")
+        return default
+    if not (math.isfinite(seconds) and 0 < seconds <= MAX_SECONDS):
+        raise UsageError(f"seconds is {seconds:g}; it must be more than 0 and at most {MAX_SECONDS}")
+    if (count := round(Fraction(seconds).limit_denominator(10**6) * fps)) < 1:
+        raise UsageError(f"{seconds:g} seconds is less than one frame at {float(fps):g} frames per second")
+    return count
+
+
+def describe_output(size: Size, num_frames: int, fps: Fraction) -> dict[str, Any]:
+    """Return the shape of an output as the metadata of a file records it."""
+    return {
+        "size": str(size),
+        "frames": num_frames,
+        "fps": int(fps) if fps.denominator == 1 else str(fps),
+        "seconds": round(float(num_frames / fps), 6),
+    }
+
+
+def _within(name: str, value: Any, low: float, high: float) -> Any:
+    if not math.isfinite(value) or not low <= value <= high:
+        raise UsageError(f"{name} is {value:g}; it must be from {low:g} to {high:g}")
+    return value

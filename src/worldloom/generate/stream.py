@@ -1,0 +1,183 @@
+"""Every verb with its arguments as users write them, checked before a model runs; what comes back is not yet painted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypedDict, Unpack
+
+from worldloom.core.video import read_video
+from worldloom.generate import verbs
+from worldloom.generate.clip import Clip, Footage
+from worldloom.generate.conform import Frames
+from worldloom.generate.engine import Engine, OnStep
+from worldloom.generate.request import check_fps, check_style, count_frames
+from worldloom.generate.size import Size, check_size, nearest_sizes, parse_size
+from worldloom.generate.source import Picture, Source, read_clip, read_picture
+
+BRIDGE_SECONDS = 1.0  # of new footage in a loop or between two clips, unless told
+
+
+class Options(TypedDict, total=False):
+    """How to paint, in every verb; what is left out is the model's own choice.
+
+    seed: -1 (random, recorded in the settings) or 0 to 2**63 - 1; the same seed gives the same frames.
+    steps: sampler steps, 1 to 1000. guidance: 1 (the prompt as it comes) to 50. negative: what should not be seen.
+    sampler: euler, heun or unipc. shift: more than 1 spends more steps at high noise.
+    on_step: called with (steps done, steps in all), first with 0 done.
+    """
+
+    seed: int
+    steps: int | None
+    guidance: float | None
+    negative: str
+    sampler: str | None
+    shift: float | None
+    on_step: OnStep | None
+
+
+@dataclass(frozen=True)
+class Stream:
+    """The verbs of a loaded checkpoint; each returns `Footage`, which runs the models when it is read or saved.
+
+    All raise UsageError for a request that is wrong or impossible, with the actual and the allowed values.
+    """
+
+    engine: Engine
+
+    def generate(
+        self,
+        prompt: str,
+        *,
+        seconds: float | None = None,
+        num_frames: int | None = None,
+        size: str | tuple[int, int] | None = None,
+        fps: float | None = None,
+        image: Picture | None = None,
+        last_image: Picture | None = None,
+        force_size: bool = False,
+        **options: Unpack[Options],
+    ) -> Footage:
+        """Paint what `prompt` says.
+
+        Args:
+            seconds, num_frames: one or the other; neither means as long as the model was trained on.
+            size: `"160x96"`, `"480p"`, (160, 96); None means the one nearest to a given picture, or the model's first.
+            fps: frames per second of the result, 1 to 120; None means the model's own.
+            image, last_image: the first and the last frame; scaled to cover `size`.
+            force_size: paint a size the model was not trained on.
+        """
+        card = self.engine.card
+        rate = check_fps(fps, card)
+        longest = round(card.longest * rate / card.fps)
+        count = count_frames(rate, seconds=seconds, num_frames=num_frames, default=max(1, longest))
+        first, last = (None if picture is None else read_picture(picture) for picture in (image, last_image))
+        brush = self._brush(prompt, options)
+        return verbs.generate(brush, count, self._size(size, force_size, first, last), rate, first, last)
+
+    def image(
+        self,
+        prompt: str,
+        *,
+        size: str | tuple[int, int] | None = None,
+        force_size: bool = False,
+        **options: Unpack[Options],
+    ) -> Footage:
+        """Paint one frame of what `prompt` says."""
+        return self.generate(prompt, num_frames=1, size=size, force_size=force_size, **options)
+
+    def extend(
+        self,
+        clip: Source,
+        *,
+        seconds: float | None = None,
+        num_frames: int | None = None,
+        backward: bool = False,
+        prompt: str | None = None,
+        **options: Unpack[Options],
+    ) -> Footage:
+        """Paint new footage after a clip, or before it; the clip's own frames stay to the bit.
+
+        `prompt` None takes the one recorded in the clip, if any.
+        """
+        source = self._read(clip)
+        count = count_frames(source.fps, seconds=seconds, num_frames=num_frames)
+        return verbs.extend(self._brush_for(source, prompt, options), source, count, backward)
+
+    def loop(
+        self,
+        clip: Source,
+        *,
+        seconds: float | None = None,
+        num_frames: int | None = None,
+        prompt: str | None = None,
+        **options: Unpack[Options],
+    ) -> Footage:
+        """Paint a closing stretch after a clip so that its last frame runs into its first."""
+        source = self._read(clip)
+        return verbs.loop(
+            self._brush_for(source, prompt, options), source, _bridge(source, seconds, num_frames)
+        )
+
+    def connect(
+        self,
+        first: Source,
+        second: Source,
+        *,
+        seconds: float | None = None,
+        num_frames: int | None = None,
+        prompt: str | None = None,
+        **options: Unpack[Options],
+    ) -> Footage:
+        """Paint new footage between two clips of one size and rate."""
+        a, b = self._read(first), self._read(second)
+        return verbs.connect(self._brush_for(a, prompt, options), a, b, _bridge(a, seconds, num_frames))
+
+    def edit(
+        self,
+        clip: Source,
+        prompt: str,
+        *,
+        strength: float | None = None,
+        mask: Source | None = None,
+        **options: Unpack[Options],
+    ) -> Footage:
+        """Paint a clip anew in the same motion, or only a region of it.
+
+        Args:
+            strength: more than 0, where little changes, to 1, where nothing of the old look is kept; None means 0.7,
+                or 1 inside a mask.
+            mask: a picture or clip of the clip's size, bright where it may change; elsewhere it stays to the bit.
+        """
+        source = self._read(clip)
+        region = None if mask is None else mask.frames if isinstance(mask, Clip) else read_video(mask).frames
+        if strength is None:
+            strength = 0.7 if region is None else 1.0
+        return verbs.edit(self._brush(prompt, options), source, strength, region)
+
+    def _read(self, source: Source) -> Clip:
+        return read_clip(source, check_fps(None, self.engine.card))
+
+    def _brush(self, prompt: str, options: Options, needs_prompt: bool = True) -> verbs.Brush:
+        how = {name: value for name, value in options.items() if name != "on_step"}
+        style = check_style(self.engine.card, prompt, needs_prompt=needs_prompt, **how)  # type: ignore[arg-type]
+        return verbs.Brush(self.engine, style, options.get("on_step"))
+
+    def _brush_for(self, clip: Clip, prompt: str | None, options: Options) -> verbs.Brush:
+        """Return the brush for footage beside a clip, which may say enough without words."""
+        words = str(clip.settings.get("prompt", "")) if prompt is None else prompt
+        return self._brush(words, options, needs_prompt=prompt is not None)
+
+    def _size(
+        self, size: str | tuple[int, int] | None, force: bool, first: Frames | None, last: Frames | None
+    ) -> Size:
+        trained, given = self.engine.card.trained_sizes, first if first is not None else last
+        if size is not None:
+            return check_size(parse_size(size), trained, self.engine.multiple, force)
+        if given is not None:
+            return nearest_sizes(Size(given.shape[2], given.shape[1]), trained)[0]
+        return trained[0]
+
+
+def _bridge(clip: Clip, seconds: float | None, num_frames: int | None) -> int:
+    default = max(1, round(BRIDGE_SECONDS * clip.fps))
+    return count_frames(clip.fps, seconds=seconds, num_frames=num_frames, default=default)
