@@ -33,7 +33,7 @@ def test_split_keeps_a_scene_on_one_side(folder):
 
 
 def test_folder_without_index_is_a_usage_error(tmp_path):
-    with pytest.raises(UsageError, match="has no index.jsonl"):
+    with pytest.raises(UsageError, match=r"has no index\.jsonl"):
         Manifest.load([tmp_path])
     with pytest.raises(UsageError, match="no dataset folder"):
         Manifest.load([])
@@ -46,7 +46,7 @@ def test_broken_index_line_is_named(folder, tmp_path):
     del entry["width"]
     lines[2] = json.dumps(entry)
     (copy / "index.jsonl").write_text("\n".join(lines))
-    with pytest.raises(Failure, match="line 3 of .*width"):
+    with pytest.raises(Failure, match=r"line 3 of .*width"):
         Manifest.load([copy])
 
 
@@ -57,7 +57,7 @@ def test_flipped_bit_in_a_shard_is_found(folder, tmp_path):
     data = bytearray(shard.read_bytes())
     data[1000] ^= 1
     shard.write_bytes(data)
-    with pytest.raises(Failure, match="shard-00001.tar has SHA-256"):
+    with pytest.raises(Failure, match=r"shard-00001\.tar has SHA-256"):
         verify_shards(copy)
     shard.unlink()
     with pytest.raises(Failure, match="missing"):

@@ -78,6 +78,8 @@ class ClipDataset:
 
     def _window(self, frames: np.ndarray, sample: Sample, shape: Shape, epoch: int) -> np.ndarray:
         generator = numpy_generator(self.seed, "crop", epoch, sample.identity)
-        starts = [int(generator.integers(0, have - want + 1)) for have, want in zip(frames.shape, shape)]
-        window = tuple(slice(start, start + want) for start, want in zip(starts, shape))
-        return np.ascontiguousarray(frames[window])
+        window = []
+        for have, want in zip(frames.shape[:3], shape, strict=True):
+            start = int(generator.integers(0, have - want + 1))
+            window.append(slice(start, start + want))
+        return np.ascontiguousarray(frames[tuple(window)])

@@ -1,0 +1,16 @@
+"""Every recipe by name."""
+
+from collections.abc import Callable
+
+from worldloom.core.error import UsageError
+from worldloom.recipes.vae_tiny import vae_debug, vae_tiny
+from worldloom.training.objective import Recipe
+
+RECIPES: dict[str, Callable[[], Recipe]] = {make.__name__: make for make in (vae_tiny, vae_debug)}
+
+
+def recipe_named(name: str) -> Recipe:
+    """The recipe `name`; raises UsageError with the names there are."""
+    if name not in RECIPES:
+        raise UsageError(f"recipe {name!r} is unknown; choose one of {', '.join(sorted(RECIPES))}")
+    return RECIPES[name]()

@@ -1,0 +1,155 @@
+"""AdamW, and Muon for hidden matrices.
+
+Muon (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/) replaces the momentum M = U S V^T of a
+weight matrix by an approximation of U V^T. The update is scaled by 0.2 sqrt(max(rows, columns)) (Liu et al.
+2025, arXiv 2502.16982), which gives it the RMS of a typical AdamW update, so that learning rates of the two are
+of one order. A convolution kernel [out, in, f, h, w] counts as the matrix [out, in f h w]. Embeddings, biases,
+norms, tables and the first and last layers stay with AdamW.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+# Quintic coefficients of the Newton-Schulz iteration in Jordan's post: fast rather than exact convergence,
+# singular values end in about [0.7, 1.2].
+QUINTIC = (3.4445, -4.7750, 2.0315)
+SMALLEST_MATRIX = 16
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """`learning_rate` is AdamW's, `matrix_rate` Muon's; `kind="adamw"` uses AdamW at `learning_rate` for all."""
+
+    kind: Literal["muon", "adamw"] = "muon"
+    learning_rate: float = 1e-3
+    matrix_rate: float = 1.5e-3
+    betas: tuple[float, float] = (0.9, 0.99)
+    momentum: float = 0.95
+    weight_decay: float = 0.0
+    newton_schulz_steps: int = 5
+    clip_norm: float = 1.0
+
+
+class Optimizer:
+    """Both rules over the trainable parameters of a module, with state that saves to a flat tensor dictionary.
+
+    Args:
+        named_parameters: trainable parameters by name.
+        plain: name fragments of the layers that must stay with AdamW (embeddings, first and last layer).
+    """
+
+    def __init__(
+        self,
+        named_parameters: Iterable[tuple[str, nn.Parameter]],
+        config: OptimizerConfig,
+        plain: Iterable[str],
+    ) -> None:
+        self.config = config
+        named = {name: p for name, p in named_parameters if p.requires_grad}
+        plain = tuple(plain)
+        self.matrices = {
+            name: p
+            for name, p in named.items()
+            if config.kind == "muon" and _is_matrix(p) and not any(part in name for part in plain)
+        }
+        self.others = {name: p for name, p in named.items() if name not in self.matrices}
+        self.momentum = {name: torch.zeros_like(p) for name, p in self.matrices.items()}
+        self.first = {name: torch.zeros_like(p) for name, p in self.others.items()}
+        self.second = {name: torch.zeros_like(p) for name, p in self.others.items()}
+        self.updates = 0
+
+    @torch.no_grad()
+    def step(self, rate: float) -> None:
+        """Apply one update; `rate` in [0, 1] multiplies both learning rates."""
+        self.updates += 1
+        self._step_adamw(rate * self.config.learning_rate)
+        for name, p in self.matrices.items():
+            self._step_muon(p, self.momentum[name], rate * self.config.matrix_rate)
+
+    def state_tensors(self) -> dict[str, Tensor]:
+        """Every state tensor under a unique name (the count of updates is the trainer's to keep)."""
+        groups = {"momentum": self.momentum, "first": self.first, "second": self.second}
+        return {f"{group}/{name}": t for group, tensors in groups.items() for name, t in tensors.items()}
+
+    @torch.no_grad()
+    def load_state_tensors(self, tensors: dict[str, Tensor]) -> None:
+        """Copy what `state_tensors` returned back in."""
+        for name, own in self.state_tensors().items():
+            own.copy_(tensors[name])
+
+    def _step_adamw(self, rate: float) -> None:
+        if not self.others:
+            return
+        parameters = list(self.others.values())
+        gradients = [_gradient(p) for p in parameters]
+        first, second = list(self.first.values()), list(self.second.values())
+        beta1, beta2 = self.config.betas
+        torch._foreach_lerp_(first, gradients, 1 - beta1)
+        torch._foreach_mul_(second, beta2)
+        torch._foreach_addcmul_(second, gradients, gradients, 1 - beta2)
+        scale = torch._foreach_div(second, 1 - beta2**self.updates)
+        torch._foreach_sqrt_(scale)
+        torch._foreach_add_(scale, 1e-8)
+        if self.config.weight_decay:
+            decayed = [p for p in parameters if p.ndim >= 2]
+            torch._foreach_mul_(decayed, 1 - rate * self.config.weight_decay)
+        torch._foreach_addcdiv_(parameters, first, scale, -rate / (1 - beta1**self.updates))
+
+    def _step_muon(self, p: nn.Parameter, momentum: Tensor, rate: float) -> None:
+        gradient = _gradient(p)
+        momentum.lerp_(gradient, 1 - self.config.momentum)
+        nesterov = gradient.lerp(momentum, self.config.momentum)
+        update = orthogonalize(nesterov.flatten(1), self.config.newton_schulz_steps).view_as(p)
+        if self.config.weight_decay:
+            p.mul_(1 - rate * self.config.weight_decay)
+        p.add_(update, alpha=-rate * 0.2 * max(len(p), p[0].numel()) ** 0.5)
+
+
+def orthogonalize(matrix: Tensor, steps: int = 5) -> Tensor:
+    """Approximately U V^T of a matrix U S V^T, shape [rows, columns], by `steps` Newton-Schulz iterations.
+
+    X_{k+1} = (a + b A_k + c A_k^2) X_k with A_k = X_k X_k^T is a polynomial in A_0, so the iteration runs on the
+    small square side alone: A_{k+1} = P_k A_k P_k, and the product Q = P_4 ... P_0 is applied to X once. For a
+    convolution kernel, ten times wider than high, that is a fifth of the work of iterating on X.
+    """
+    wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
+    wide = wide.float()
+    wide = wide / (wide.norm() + 1e-7)
+    gram = wide @ wide.T
+    a, b, c = QUINTIC
+    product = None
+    for _ in range(steps):
+        polynomial = torch.addmm(gram, gram, gram, beta=b, alpha=c)
+        polynomial.diagonal().add_(a)
+        product = polynomial if product is None else polynomial @ product
+        gram = polynomial @ gram @ polynomial
+    update = wide if product is None else product @ wide
+    return (update if matrix.shape[0] <= matrix.shape[1] else update.T).to(matrix.dtype)
+
+
+@torch.no_grad()
+def gradient_norm(parameters: Iterable[nn.Parameter]) -> float:
+    """Euclidean norm over all gradients; NaN or infinity in any gradient shows here."""
+    norms = torch._foreach_norm([_gradient(p) for p in parameters])
+    return float(torch.stack(norms).norm())
+
+
+@torch.no_grad()
+def scale_gradients(parameters: Iterable[nn.Parameter], factor: float) -> None:
+    """Multiply all gradients in place."""
+    torch._foreach_mul_([_gradient(p) for p in parameters], factor)
+
+
+def _is_matrix(p: nn.Parameter) -> bool:
+    return p.ndim >= 2 and min(p.shape[0], p[0].numel()) >= SMALLEST_MATRIX
+
+
+def _gradient(p: nn.Parameter) -> Tensor:
+    # A parameter outside this step's graph (a caption branch, say) counts as having a zero gradient.
+    if p.grad is None:
+        p.grad = torch.zeros_like(p)
+    return p.grad

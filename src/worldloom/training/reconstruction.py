@@ -1,0 +1,155 @@
+"""The objective of the autoencoder: give the pixels back.
+
+Small random windows of clips and pictures (a picture is a one-frame video) are encoded, sampled and decoded. On
+held-out clips the whole frame is judged, with the averaged weights: PSNR overall and where something moves.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from worldloom.core.picture import write_picture
+from worldloom.core.seed import numpy_generator, torch_generator
+from worldloom.core.sheet import contact_sheet
+from worldloom.data.bucket import Batch, BatchPlan
+from worldloom.data.dataset import ClipDataset, CropConfig
+from worldloom.data.manifest import Manifest
+from worldloom.training.guard import GuardConfig
+from worldloom.training.objective import Surroundings, TrainerConfig
+from worldloom.training.optimizer import OptimizerConfig
+from worldloom.training.pixel import moving_pixels, psnr, to_bytes, to_video
+from worldloom.training.schedule import ScheduleConfig
+from worldloom.vae.autoencoder import Autoencoder, AutoencoderConfig
+from worldloom.vae.losses import LossWeights, loss
+
+
+@dataclass(frozen=True)
+class ClipDataConfig:
+    """Which clips, in which windows, how many at once.
+
+    `batch_pixels` is the budget of one batch in pixels over all frames; `heldout_permille` of the scenes are
+    kept from training and `evaluated` of those are judged.
+    """
+
+    folders: tuple[str, ...]
+    crop: CropConfig
+    batch_pixels: int
+    heldout_permille: int = 20
+    evaluated: int = 16
+
+
+@dataclass(frozen=True)
+class AutoencoderRecipe:
+    """A complete autoencoder run; `start_from` names a folder with `vae/` weights to begin with, or is empty."""
+
+    name: str
+    model: AutoencoderConfig
+    data: ClipDataConfig
+    loss: LossWeights
+    optimizer: OptimizerConfig
+    schedule: ScheduleConfig
+    guard: GuardConfig
+    trainer: TrainerConfig
+    start_from: str = ""
+
+    def build(self, surroundings: Surroundings) -> "Reconstruction":
+        """The objective with freshly initialised (or given) weights."""
+        return Reconstruction(self, surroundings)
+
+
+@dataclass(frozen=True)
+class Clips:
+    """uint8 windows [B, F, H, W, 3] and their places in the global batch."""
+
+    frames: np.ndarray
+    positions: Sequence[int]
+
+
+class Reconstruction:
+    """Reconstruction loss of an autoencoder over a clip dataset."""
+
+    plain = ("encoder.conv_in", "decoder.conv_out", "quant_conv")
+    figures = ("pixel", "edge", "kl")
+
+    def __init__(self, recipe: AutoencoderRecipe, surroundings: Surroundings) -> None:
+        self.recipe, self.seed, self.device = recipe, surroundings.seed, surroundings.parallel.device
+        training, heldout = Manifest.load(recipe.data.folders).split(recipe.data.heldout_permille)
+        crop = recipe.data.crop
+        self.dataset = ClipDataset(training, crop, self.seed)
+        self.heldout = ClipDataset(heldout, CropConfig(), self.seed)
+        self.plan = BatchPlan(
+            self.dataset.shapes(), recipe.data.batch_pixels, lambda s: s[0] * s[1] * s[2], self.seed
+        )
+        self.model = self._initial()
+        self.module: nn.Module = self.model
+
+    def prepare(self, batch: Batch, positions: Sequence[int]) -> Clips:
+        """Decode and crop the samples at `positions` of the batch."""
+        clips = [self.dataset.cropped(int(batch.indices[p]), batch.epoch) for p in positions]
+        return Clips(np.stack(clips), positions)
+
+    def loss(self, prepared: Clips, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """Mean loss over the clips, with one posterior sample each."""
+        video = to_video(prepared.frames, self.device)
+        mean, logvar = self.model.posterior(video)
+        mean, logvar = mean.float(), logvar.float()
+        noise = torch.stack(
+            [
+                torch.randn(mean.shape[1:], generator=torch_generator(self.seed, "posterior", step, p))
+                for p in prepared.positions
+            ]
+        )
+        raw = mean + torch.exp(0.5 * logvar) * noise.to(self.device)
+        total, parts = loss(video, self.model.reconstruct(raw).float(), mean, logvar, self.recipe.loss)
+        return total, {name: parts[name] for name in self.figures}
+
+    def tokens(self, batch: Batch) -> int:
+        """Pixels of the batch over all frames."""
+        return len(batch.indices) * int(np.prod(batch.shape))
+
+    def evaluate(self, folder: Path, step: int) -> dict[str, float]:
+        """PSNR in dB over held-out samples, overall and on moving pixels; a sheet of originals and copies."""
+        if not len(self.heldout):
+            return {}
+        chosen = numpy_generator(self.seed, "heldout").permutation(len(self.heldout))
+        overall, moving, rows = [], [], []
+        for index in chosen[: self.recipe.data.evaluated]:
+            frames = self.heldout.frames(int(index))
+            copy = to_bytes(self._copy(frames))
+            overall.append(psnr(frames, copy))
+            if (mask := moving_pixels(frames)).any():
+                moving.append(psnr(frames, copy, mask))
+            rows += [frames, copy]
+        self._write_sheet(folder, step, rows)
+        figures = {"psnr": float(np.mean(overall))}
+        return figures | ({"psnr_moving": float(np.mean(moving))} if moving else {})
+
+    def write_weights(self, folder: Path) -> None:
+        """Write `vae/`."""
+        self.model.save(folder / "vae")
+
+    def close(self) -> None:
+        """Close the shards."""
+        self.dataset.close()
+        self.heldout.close()
+
+    def _initial(self) -> Autoencoder:
+        if self.recipe.start_from:
+            model = Autoencoder.load(Path(self.recipe.start_from) / "vae", self.device)
+            return model.train().requires_grad_(True)
+        with torch.random.fork_rng():
+            torch.manual_seed(torch_generator(self.seed, "weights").initial_seed())
+            return Autoencoder(self.recipe.model)
+
+    def _copy(self, frames: np.ndarray) -> Tensor:
+        mean, _ = self.model.posterior(to_video(frames[None], self.device))
+        return self.model.reconstruct(mean)[0].float()
+
+    def _write_sheet(self, folder: Path, step: int, rows: list[np.ndarray]) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        clips = [clip for clip in rows if len(clip) > 1][:16] or rows[:16]
+        write_picture(folder / f"step-{step:08d}-reconstruction.png", contact_sheet(clips), force=True)
