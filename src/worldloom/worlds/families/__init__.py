@@ -3,8 +3,10 @@
 from worldloom.worlds.families.basketball import Basketball
 from worldloom.worlds.families.bounce import Bounce
 from worldloom.worlds.families.drive import Drive
+from worldloom.worlds.families.dominoes import Dominoes
 from worldloom.worlds.families.occluder import Occluder
 from worldloom.worlds.families.pendulum import Pendulum
+from worldloom.worlds.families.stack import Stack
 from worldloom.worlds.family import Family
 
 FAMILIES: dict[str, Family] = {
@@ -13,8 +15,10 @@ FAMILIES: dict[str, Family] = {
         Basketball(),
         Bounce(),
         Drive(),
+        Dominoes(),
         Occluder(),
         Pendulum(),
+        Stack(),
     )
 }
 
