@@ -1,0 +1,158 @@
+"""The prompt encoder: transformers' UMT5 encoder, as in Wan, trained here together with the transformer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from worldloom.core.checkpoint import load_tensors, save_tensors
+from worldloom.core.error import Failure, UsageError
+from worldloom.core.file import read_json, write_json
+
+if TYPE_CHECKING:
+    from transformers import UMT5EncoderModel
+
+CONFIG_FILE, WEIGHTS_FILE, INDEX_FILE = "config.json", "model.safetensors", "model.safetensors.index.json"
+EMBEDDING, TIED = "shared.weight", "encoder.embed_tokens.weight"
+"""One table under two names: transformers writes the first only, other writers the second or both."""
+
+REQUIRED = ("vocab_size", "d_model", "d_kv", "d_ff", "num_layers", "num_heads")
+
+
+@dataclass(frozen=True)
+class TextEncoderConfig:
+    """Sizes of a UMT5 encoder, under transformers' names."""
+
+    vocab_size: int
+    d_model: int
+    d_kv: int
+    d_ff: int
+    num_layers: int
+    num_heads: int
+    relative_attention_num_buckets: int = 32
+    relative_attention_max_distance: int = 128
+    dropout_rate: float = 0.0
+    """Zero also in training: the encoder is trained through the transformer's loss, which drops whole prompts."""
+    layer_norm_epsilon: float = 1e-6
+    feed_forward_proj: str = "gated-gelu"
+
+
+class TextEncoder(nn.Module):
+    """Token ids to text embeddings. Rows past a prompt's length are zero, as Wan pads."""
+
+    def __init__(self, config: TextEncoderConfig):
+        super().__init__()
+        # transformers takes seconds to import, so only a program that encodes text pays for it.
+        from transformers.models.umt5.modeling_umt5 import UMT5EncoderModel
+
+        self.config = config
+        self.model: UMT5EncoderModel = UMT5EncoderModel(_transformers_config(config))
+
+    @property
+    def embed_size(self) -> int:
+        return self.config.d_model
+
+    def forward(self, ids: Tensor, lengths: Tensor) -> Tensor:
+        """Return embeddings [B, L, D] in the weights' dtype.
+
+        Args:
+            ids: int64 [B, L]; what stands past a row's length has no influence.
+            lengths: int64 [B], each 0 to L; a row of length 0 is all zero.
+        """
+        if lengths.shape != ids.shape[:1]:
+            raise UsageError(
+                f"lengths has shape {tuple(lengths.shape)}; for {len(ids)} prompts it must be ({len(ids)},)"
+            )
+        valid = torch.arange(ids.shape[1], device=ids.device) < lengths.to(ids.device)[:, None]
+        # A row with nothing to attend to would be NaN in the softmax, and NaN * 0 is NaN: it sees its first token.
+        attend = valid | (torch.arange(ids.shape[1], device=ids.device) == 0)
+        ids = ids.masked_fill(~valid, 0)
+        embeds = self.model(input_ids=ids, attention_mask=attend.long()).last_hidden_state
+        return embeds.to(self.dtype) * valid[..., None]
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.model.shared.weight.dtype
+
+    def save(self, folder: str | PathLike[str]) -> None:
+        """Write `config.json` and `model.safetensors` as transformers' `UMT5EncoderModel` reads them."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        save_tensors(folder / WEIGHTS_FILE, self._tensors(), {"format": "pt"})
+        content = _transformers_config(self.config).to_diff_dict()
+        content |= {"architectures": ["UMT5EncoderModel"], "dtype": str(self.dtype).removeprefix("torch.")}
+        write_json(folder / CONFIG_FILE, content)
+
+    @classmethod
+    def load(
+        cls,
+        folder: str | PathLike[str],
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype | None = None,
+    ) -> TextEncoder:
+        """Read a folder written by `save` or by transformers; `dtype` None keeps the file's. Returned in eval mode."""
+        folder = Path(folder)
+        config = _read_config(folder / CONFIG_FILE)
+        with torch.device("meta"):  # no random weights for tensors that are about to be replaced
+            encoder = cls(config)
+        tensors = _read_weights(folder, {name: tuple(t.shape) for name, t in encoder._tensors().items()})
+        encoder.model.load_state_dict(tensors | {TIED: tensors[EMBEDDING]}, strict=True, assign=True)
+        encoder.model.tie_weights()
+        return encoder.to(device=device, dtype=dtype).eval()
+
+    def _tensors(self) -> dict[str, Tensor]:
+        return {name: tensor for name, tensor in self.model.state_dict().items() if name != TIED}
+
+
+def _transformers_config(config: TextEncoderConfig) -> Any:
+    from transformers.models.umt5.configuration_umt5 import UMT5Config
+
+    return UMT5Config(
+        **{name: getattr(config, name) for name in TextEncoderConfig.__dataclass_fields__},
+        is_encoder_decoder=False,
+        use_cache=False,
+    )
+
+
+def _read_config(path: Path) -> TextEncoderConfig:
+    from transformers.models.umt5.configuration_umt5 import UMT5Config
+
+    content = read_json(path)
+    if not isinstance(content, dict) or content.get("model_type") != "umt5":
+        raise Failure(f"{path} does not describe a umt5 encoder")
+    missing = [name for name in REQUIRED if name not in content]
+    if missing:
+        raise Failure(f"{path} lacks {', '.join(missing)}")
+    # By way of transformers' class, as its files leave out what equals its own defaults.
+    full = UMT5Config.from_dict(content)
+    return TextEncoderConfig(**{name: getattr(full, name) for name in TextEncoderConfig.__dataclass_fields__})
+
+
+def _read_weights(folder: Path, expected: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
+    """Read one file or, as for Wan's UMT5-XXL, the shards named by an index; the table under either name or both."""
+    index = folder / INDEX_FILE
+    files = sorted(set(read_json(index)["weight_map"].values())) if index.exists() else [WEIGHTS_FILE]
+    tensors: dict[str, Tensor] = {}
+    for file in files:
+        tensors |= load_tensors(folder / file, None)
+    table = tensors.pop(TIED, None)
+    if table is not None:
+        tensors.setdefault(EMBEDDING, table)
+    for kind, names in (
+        ("lacks", expected.keys() - tensors.keys()),
+        ("has extra", tensors.keys() - expected.keys()),
+    ):
+        if names:
+            raise Failure(f"the text encoder in {folder} {kind} {len(names)} tensors, the first {min(names)}")
+    for name, shape in expected.items():
+        if tuple(tensors[name].shape) != shape:
+            raise Failure(
+                f"{name} in {folder} has shape {tuple(tensors[name].shape)}; config.json says {shape}"
+            )
+    return tensors
