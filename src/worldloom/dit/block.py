@@ -15,7 +15,7 @@ from worldloom.nn.qk_norm import QKNorm
 from worldloom.nn.rope import apply_rope
 
 if TYPE_CHECKING:
-    from jaxtyping import Complex, Float, Int
+    from jaxtyping import Float, Int
 
 
 class Attention(nn.Module):
@@ -41,7 +41,7 @@ class Attention(nn.Module):
 class SelfAttention(Attention):
     """Every video token attends to every other; positions enter by rotation of queries and keys."""
 
-    def forward(self, x: Float[Tensor, "B N D"], rope: Complex[Tensor, "N 1 K/2"]) -> Float[Tensor, "B N D"]:
+    def forward(self, x: Float[Tensor, "B N D"], rope: Float[Tensor, "N 1 K/2 2"]) -> Float[Tensor, "B N D"]:
         query = apply_rope(self.heads(self.norm_q(self.to_q(x))), rope)
         key = apply_rope(self.heads(self.norm_k(self.to_k(x))), rope)
         value = self.heads(self.to_v(x))
@@ -100,7 +100,7 @@ class Block(nn.Module):
         x: Float[Tensor, "B N D"],
         modulation: Float[Tensor, "M 6 D"],
         index: Int[Tensor, "B N"] | None,
-        rope: Complex[Tensor, "N 1 K/2"],
+        rope: Float[Tensor, "N 1 K/2 2"],
         text: Pair,
         bias: Float[Tensor, "B 1 1 L"],
         image: Pair | None,

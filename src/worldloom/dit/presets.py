@@ -56,7 +56,7 @@ def wan22_a14b_i2v() -> TransformerConfig:
 
 def tiny() -> TransformerConfig:
     """The model in the package: 16-channel latents at 4x8x8, trained on rendered worlds on a CPU."""
-    return TransformerConfig(hidden_size=384, num_heads=6, depth=6, ffn_size=1536, text_size=256)
+    return TransformerConfig(hidden_size=384, num_heads=6, depth=5, ffn_size=1536, text_size=256)
 
 
 def debug() -> TransformerConfig:

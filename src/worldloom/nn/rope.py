@@ -21,7 +21,7 @@ def rope_table(
     theta: float = 10000.0,
     device: torch.device | str = "cpu",
 ) -> Tensor:
-    """Rotations exp(i * angle) of every token of a grid, complex64 [N, 1, K / 2] with N = frames * rows * columns.
+    """Cosine and sine of every token's angles, fp32 [N, 1, K / 2, 2] with N = frames * rows * columns.
 
     `frame_offset` is the position of the first frame: a window that rolls over a long clip keeps absolute
     positions. Angles are computed in fp64 and cached per grid; do not write into the result.
@@ -47,7 +47,7 @@ def rope_table(
         dim=-1,
     )
     angle = angle.reshape(frames * rows * columns, 1, head_size // 2)
-    return torch.polar(torch.ones_like(angle), angle).to(torch.complex64).to(device)
+    return torch.stack([angle.cos(), angle.sin()], dim=-1).float().to(device)
 
 
 def apply_rope(x: Tensor, table: Tensor) -> Tensor:
@@ -59,9 +59,9 @@ def apply_rope(x: Tensor, table: Tensor) -> Tensor:
     """
     pairs = x.float().unflatten(-1, (-1, 2))
     if torch.compiler.is_compiling():
-        cos, sin = torch.view_as_real(table).unbind(-1)
+        cos, sin = table.unbind(-1)
         even, odd = pairs.unbind(-1)
         turned = torch.stack((even * cos - odd * sin, even * sin + odd * cos), dim=-1)
     else:
-        turned = torch.view_as_real(torch.view_as_complex(pairs) * table)
+        turned = torch.view_as_real(torch.view_as_complex(pairs) * torch.view_as_complex(table))
     return turned.flatten(-2).type_as(x)
