@@ -2,10 +2,11 @@
 
 from worldloom.worlds.families.basketball import Basketball
 from worldloom.worlds.families.bounce import Bounce
-from worldloom.worlds.families.drive import Drive
 from worldloom.worlds.families.dominoes import Dominoes
+from worldloom.worlds.families.drive import Drive
 from worldloom.worlds.families.occluder import Occluder
 from worldloom.worlds.families.pendulum import Pendulum
+from worldloom.worlds.families.pusher import Pusher
 from worldloom.worlds.families.stack import Stack
 from worldloom.worlds.family import Family
 
@@ -14,10 +15,11 @@ FAMILIES: dict[str, Family] = {
     for family in (
         Basketball(),
         Bounce(),
-        Drive(),
         Dominoes(),
+        Drive(),
         Occluder(),
         Pendulum(),
+        Pusher(),
         Stack(),
     )
 }
