@@ -1,12 +1,15 @@
 """The families of simulated worlds, one module each."""
 
 from worldloom.worlds.families.basketball import Basketball
+from worldloom.worlds.families.billiards import Billiards
 from worldloom.worlds.families.bounce import Bounce
 from worldloom.worlds.families.dominoes import Dominoes
 from worldloom.worlds.families.drive import Drive
+from worldloom.worlds.families.fragile import Fragile
 from worldloom.worlds.families.occluder import Occluder
 from worldloom.worlds.families.pendulum import Pendulum
 from worldloom.worlds.families.pusher import Pusher
+from worldloom.worlds.families.ramp import Ramp
 from worldloom.worlds.families.stack import Stack
 from worldloom.worlds.family import Family
 
@@ -14,12 +17,15 @@ FAMILIES: dict[str, Family] = {
     family.name: family
     for family in (
         Basketball(),
+        Billiards(),
         Bounce(),
         Dominoes(),
         Drive(),
+        Fragile(),
         Occluder(),
         Pendulum(),
         Pusher(),
+        Ramp(),
         Stack(),
     )
 }

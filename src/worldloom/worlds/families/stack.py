@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import mujoco
@@ -58,7 +57,7 @@ class Stack(Family[StackParameters]):
             paints = [Paint(paint.colour, paints[0].material) for paint in paints]
         radius = float(rng.uniform(0.14, 0.18))
         side = int(rng.choice([-1, 1]))
-        density, factor = STRENGTH[plan]
+        factor = STRENGTH[plan][1]
         flight = float(rng.uniform(0.26, 0.32) if seconds < 1.4 else rng.uniform(0.34, 0.46)) / factor
         height = 2 * rows * half[2]
         share = rng.uniform(0.5, 0.75) if plan == "heavy" else rng.uniform(0.3, 0.8)
