@@ -102,7 +102,7 @@ class Tokenizer:
         encodings = self._backend.encode_batch(
             [clean_prompt(prompt) for prompt in prompts], add_special_tokens=False
         )
-        return [encoding.ids[: self.max_length - 1] + [self.end_id] for encoding in encodings]
+        return [[*encoding.ids[: self.max_length - 1], self.end_id] for encoding in encodings]
 
     def decode(self, ids: Sequence[int]) -> str:
         """Return the normalised text of `ids`, without special tokens."""
