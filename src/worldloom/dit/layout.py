@@ -8,9 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from worldloom.core.config import from_dict
 from worldloom.core.error import UsageError
-from worldloom.dit.model import TransformerConfig
 
 CLASS_NAME = "WanTransformer3DModel"
 NAMES = {
@@ -40,26 +38,22 @@ OPTIONAL = {"pos_embed_seq_len": None, "image_dim": None, IMAGE_KEYS: None, LONG
 QK_NORM_KIND = "rms_norm_across_heads"
 
 
-def config_to_diffusers(config: TransformerConfig) -> dict[str, Any]:
-    """Return the contents of `config.json`."""
-    named = {theirs: getattr(config, ours) for ours, theirs in NAMES.items()}
-    own = {
-        name: getattr(config, name) for name, usual in OWN_FIELDS.items() if getattr(config, name) != usual
-    }
+def to_diffusers(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the contents of `config.json` for the fields of a `TransformerConfig`."""
+    own = {name: fields[name] for name, usual in OWN_FIELDS.items() if fields[name] != usual}
     return {
         "_class_name": CLASS_NAME,
-        **named,
-        "patch_size": list(config.patch_size),
-        HEAD_SIZE: config.head_size,
+        **{theirs: fields[ours] for ours, theirs in NAMES.items()},
+        HEAD_SIZE: fields["hidden_size"] // fields["num_heads"],
         QK_NORM: QK_NORM_KIND,
-        IMAGE_KEYS: None if config.image_size is None else config.hidden_size,
+        IMAGE_KEYS: None if fields["image_size"] is None else fields["hidden_size"],
         LONGEST: 1024,
         **own,
     }
 
 
-def config_from_diffusers(values: Mapping[str, Any]) -> TransformerConfig:
-    """Return the config that `config.json` describes.
+def from_diffusers(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a `TransformerConfig` that `config.json` describes.
 
     Raises UsageError for another class of model, and names unknown, missing and unsupported fields.
     """
@@ -81,7 +75,5 @@ def config_from_diffusers(values: Mapping[str, Any]) -> TransformerConfig:
             f"{IMAGE_KEYS} is {fields[IMAGE_KEYS]} with image_dim {fields['image_dim']} and a width of "
             f"{hidden_size}; the picture branch has both, and the former equals the width"
         )
-    own = {ours: fields[theirs] for ours, theirs in NAMES.items()} | {
-        name: fields[name] for name in OWN_FIELDS
-    }
-    return from_dict(TransformerConfig, {"hidden_size": hidden_size, **own})
+    named = {ours: fields[theirs] for ours, theirs in NAMES.items()}
+    return {"hidden_size": hidden_size, **named, **{name: fields[name] for name in OWN_FIELDS}}

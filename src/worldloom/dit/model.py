@@ -7,22 +7,32 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from worldloom.core.checkpoint import load_tensors, save_tensors
+from worldloom.core.config import from_dict, to_dict
 from worldloom.core.error import UsageError
+from worldloom.core.file import read_json, write_json
 from worldloom.dit.block import Block
 from worldloom.dit.context import TextContext, collapse_padding
 from worldloom.dit.embedding import ConditionEmbedder, Projector
+from worldloom.dit.layout import from_diffusers, to_diffusers
 from worldloom.nn.modulation import Levels, norm_modulate
 from worldloom.nn.patchify import PatchEmbedding, grid_of, unpatchify
 from worldloom.nn.rope import rope_table
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
+
+CONFIG_FILE = "config.json"
+WEIGHTS_FILE = "diffusion_pytorch_model.safetensors"
+# A model cast to bf16 keeps these in fp32: they are small, and noise levels lie close together.
+KEPT_IN_FP32 = ("scale_shift_table", "condition_embedder.time_embedder.")
 
 
 @dataclass(frozen=True)
@@ -149,6 +159,38 @@ class Transformer(nn.Module):
         shift, scale = (self.scale_shift_table + embedding[:, None]).to(x.dtype).unbind(1)
         patches = self.proj_out(norm_modulate(x, scale, shift, levels.index, config.eps))
         return unpatchify(patches, grid, config.patch_size).to(latents.dtype)
+
+    def save(self, folder: str | Path, dtype: torch.dtype | None = None) -> None:
+        """Write config and weights in the diffusers layout, the weights in `dtype` where one is given."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        tensors = {name: tensor.detach().to("cpu", dtype) for name, tensor in self.state_dict().items()}
+        save_tensors(folder / WEIGHTS_FILE, tensors, {"format": "pt"})
+        write_json(folder / CONFIG_FILE, to_diffusers(to_dict(self.config)))
+
+    @classmethod
+    def load(
+        cls, folder: str | Path, device: torch.device | str = "cpu", dtype: torch.dtype | None = None
+    ) -> Transformer:
+        """Read a folder in the diffusers layout; the model is in evaluation mode, in `dtype` or as stored.
+
+        Raises UsageError for a config of another kind, Failure for missing, extra or misshapen tensors.
+        """
+        folder = Path(folder)
+        config = from_dict(TransformerConfig, from_diffusers(read_json(folder / CONFIG_FILE)))
+        with torch.device("meta"):  # no time spent on initial weights
+            model = cls(config)
+        shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+        tensors = load_tensors(folder / WEIGHTS_FILE, shapes)
+        model.load_state_dict({name: tensor.to(device) for name, tensor in tensors.items()}, assign=True)
+        return (model if dtype is None else model.cast(dtype)).eval()
+
+    def cast(self, dtype: torch.dtype) -> Transformer:
+        """Change the dtype in place, but for the few parameters that stay in fp32, and return the model."""
+        for name, parameter in self.named_parameters():
+            kept = any(part in name for part in KEPT_IN_FP32)
+            parameter.data = parameter.data.to(torch.float32 if kept else dtype)
+        return self
 
     def compile_blocks(self) -> None:
         """Compile the repeated block in place (10-60 s once): state-dict keys and results stay."""
