@@ -53,9 +53,8 @@ def whole_file(path: str | os.PathLike[str], force: bool = False) -> Iterator[Pa
     target = check_target(path, force)
     temporary = target.with_name(f".{target.stem[:100]}.{secrets.token_hex(4)}.part{target.suffix}")
     try:
+        _claim(temporary, target)
         with machine_trouble(target):
-            with open(temporary, "xb"):
-                pass  # claims the name and proves the folder writable before any work is done
             yield temporary
             sync(temporary)
             check_target(target, force)  # someone else may have written it meanwhile
@@ -63,6 +62,14 @@ def whole_file(path: str | os.PathLike[str], force: bool = False) -> Iterator[Pa
             sync(target.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _claim(temporary: Path, target: Path) -> None:
+    """Take the temporary's name, which proves before any work is done that the folder can be written."""
+    try:
+        temporary.touch(exist_ok=False)
+    except OSError as error:
+        raise Failure(f"cannot write {target}: {error.strerror}") from error
 
 
 @contextmanager

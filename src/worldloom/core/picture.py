@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import os
+import struct
 import warnings
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -50,6 +53,15 @@ def open_picture(source: Path | BinaryIO, name: str, limits: Limits) -> Image.Im
     return image
 
 
+@contextmanager
+def readable_picture(name: str) -> Iterator[None]:
+    """Turn what Pillow finds wrong with a picture's content into a UsageError."""
+    try:
+        yield
+    except (OSError, SyntaxError, ValueError, struct.error, zlib.error) as error:
+        raise UsageError(f"{name} is a damaged or cut-off picture") from error
+
+
 def shown_size(image: Image.Image) -> tuple[int, int]:
     """Return (width, height) as shown, after the Exif orientation."""
     turned = image.getexif().get(ExifTags.Base.Orientation) in TURNED
@@ -72,11 +84,9 @@ def transparent(image: Image.Image) -> bool:
 
 def pixels(image: Image.Image, name: str, background: Background = "black") -> UInt8[np.ndarray, "H W 3"]:
     """Return the picture as RGB, upright, transparency composited on `background`."""
-    try:
+    with readable_picture(name):
         alpha = transparent(image)
         upright = ImageOps.exif_transpose(image)
-    except (OSError, SyntaxError, ValueError) as error:
-        raise UsageError(f"{name} is a damaged or cut-off picture") from error
     if upright.mode.startswith("I"):  # 16-bit grey, which Pillow's convert would clip at 255
         gray = (np.asarray(upright).astype(np.uint32) >> 8).astype(np.uint8)
         return np.repeat(gray[..., None], 3, axis=-1)

@@ -19,12 +19,21 @@ import av
 import numpy as np
 from av.container import InputContainer
 from jaxtyping import Float64
+from PIL import Image
 
 from worldloom.core.color import has_alpha
 from worldloom.core.error import UsageError
+from worldloom.core.extent import declared_size
 from worldloom.core.limits import CONTAINERS, MAX_STREAMS, Limits
 from worldloom.core.metadata import Metadata, unpack
-from worldloom.core.picture import is_picture, open_picture, picture_metadata, shown_size, transparent
+from worldloom.core.picture import (
+    is_picture,
+    open_picture,
+    picture_metadata,
+    readable_picture,
+    shown_size,
+    transparent,
+)
 
 TIMESTAMP_SLACK = 1.1e-3  # Matroska rounds to milliseconds: a constant rate jitters by that much
 
@@ -65,21 +74,18 @@ def probe(path: str | os.PathLike[str], limits: Limits = Limits()) -> VideoInfo:
     path = check_file(path, limits)
     if picture_file(path):
         with open_picture(path, str(path), limits) as image:
-            width, height = shown_size(image)
-            return VideoInfo(
-                width,
-                height,
-                1,
-                Fraction(1),
-                0.0,
-                0,
-                transparent(image),
-                True,
-                False,
-                picture_metadata(image),
-            )
+            return _picture_info(image, str(path))
     with open_container(path, limits) as container:
         return survey(container, str(path), limits)[0]
+
+
+def _picture_info(image: Image.Image, name: str) -> VideoInfo:
+    with readable_picture(
+        name
+    ):  # an Exif block may stand behind the pixels, where a cut-off file has nothing
+        (width, height), metadata = shown_size(image), picture_metadata(image)
+    alpha = transparent(image)
+    return VideoInfo(width, height, 1, Fraction(1), 0.0, 0, alpha, True, False, metadata)
 
 
 def survey(container: InputContainer, name: str, limits: Limits) -> tuple[VideoInfo, Timeline]:
@@ -115,7 +121,7 @@ def survey(container: InputContainer, name: str, limits: Limits) -> tuple[VideoI
 
 
 def check_file(path: str | os.PathLike[str], limits: Limits) -> Path:
-    """Return `path` as a Path if it is a local regular file of an allowed size."""
+    """Return `path` as a Path if it is a local, whole, regular file of an allowed size."""
     path = Path(path)
     if path.is_dir():
         raise UsageError(f"{path} is a folder, not a video or picture")
@@ -123,7 +129,11 @@ def check_file(path: str | os.PathLike[str], limits: Limits) -> Path:
         raise UsageError(f"{path} does not exist or is not a local file")
     if not os.access(path, os.R_OK):
         raise UsageError(f"{path} may not be read by this user")
-    limits.check_bytes(str(path), path.stat().st_size)
+    size = path.stat().st_size
+    limits.check_bytes(str(path), size)
+    declared = declared_size(path)
+    if declared is not None and declared > size:
+        raise UsageError(f"{path} is cut off: it has {size} of the {declared} bytes it declares")
     return path
 
 
@@ -235,17 +245,6 @@ def _check_stream(container: InputContainer, name: str, limits: Limits) -> None:
     if stream.duration and stream.time_base:
         seconds = float(stream.duration * stream.time_base)
     limits.check_length(name, stream.frames, seconds)
-    _check_not_cut(container, stream, name)
-
-
-def _check_not_cut(container: InputContainer, stream: av.VideoStream, name: str) -> None:
-    """Raise UsageError if the index points past the end of the file, as in a download that broke off."""
-    ends = [entry.pos + entry.size for entry in stream.index_entries]
-    missing = sum(end > container.size for end in ends)
-    if missing:
-        raise UsageError(
-            f"{name} is cut off: {missing} of its {len(ends)} frames lie past the end of the file"
-        )
 
 
 def _is_padding(size: tuple[int, int], coded: tuple[int, int]) -> bool:
