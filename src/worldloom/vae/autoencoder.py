@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from worldloom.core.checkpoint import load_tensors, save_tensors
 from worldloom.core.config import from_dict, to_dict
 from worldloom.core.error import UsageError
 from worldloom.core.file import read_json, write_json
-from worldloom.nn.causal_conv import CausalConv3d, StreamState
+from worldloom.nn.causal_conv import PointwiseConv3d, StreamState
 from worldloom.vae.decoder import Decoder
 from worldloom.vae.encoder import Encoder
 from worldloom.vae.patch import fold_patches, unfold_patches
@@ -111,8 +111,8 @@ class Autoencoder(nn.Module):
         rising = tuple(base * m for m in (1, *config.dim_mult))
         falling = tuple(decoder_base * m for m in (config.dim_mult[-1], *reversed(config.dim_mult)))
         self.encoder = Encoder(config.in_channels, 2 * z, rising, blocks, temporal, residual)
-        self.quant_conv = CausalConv3d(2 * z, 2 * z, (1, 1, 1))
-        self.post_quant_conv = CausalConv3d(z, z, (1, 1, 1))
+        self.quant_conv = PointwiseConv3d(2 * z, 2 * z)
+        self.post_quant_conv = PointwiseConv3d(z, z)
         self.decoder = Decoder(z, config.out_channels, falling, blocks + 1, temporal[::-1], residual)
         self.register_buffer("latents_mean", None, persistent=False)
         self.register_buffer("latents_std", None, persistent=False)
@@ -213,7 +213,7 @@ class Autoencoder(nn.Module):
         """Write `config.json` and the weights in the diffusers layout into `folder`, which is made if absent."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        save_file({k: v.contiguous() for k, v in self.state_dict().items()}, folder / WEIGHTS_FILE)
+        save_tensors(folder / WEIGHTS_FILE, self.state_dict(), {"format": "pt"})
         write_json(folder / CONFIG_FILE, {"_class_name": CLASS_NAME, **to_dict(self.config)})
 
     @classmethod
@@ -229,7 +229,8 @@ class Autoencoder(nn.Module):
         config = config_of(read_json(folder / CONFIG_FILE))
         with torch.device("meta"):
             model = cls(config)
-        tensors = load_file(folder / WEIGHTS_FILE)
+        shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+        tensors = load_tensors(folder / WEIGHTS_FILE, shapes)
         placed = {name: tensor.to(device=device, dtype=dtype) for name, tensor in tensors.items()}
         model.load_state_dict(placed, assign=True)
         model._set_config(config)
@@ -247,7 +248,7 @@ def config_of(values: Mapping[str, Any]) -> AutoencoderConfig:
 
 def check_frames(frames: int, stride: int) -> None:
     """Raise UsageError unless `frames` is a multiple of the temporal stride plus one."""
-    if frames % stride != 1 and stride > 1 or frames < 1:
+    if (frames % stride != 1 and stride > 1) or frames < 1:
         below = max(frames - 1, 0) // stride * stride + 1
         raise UsageError(
             f"a clip to encode must have {stride}n + 1 frames, this one has {frames}; "

@@ -5,7 +5,7 @@ from itertools import pairwise
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from worldloom.nn.causal_conv import CausalConv3d, StreamState
+from worldloom.nn.causal_conv import CausalConv3d, PointwiseConv3d, StreamState
 from worldloom.nn.channel_norm import ChannelRMSNorm, ChannelRMSNormSiLU
 from worldloom.vae.resample import Downsample, Upsample, as_clip, as_pictures
 from worldloom.vae.shortcut import AverageDown, DuplicateUp
@@ -23,7 +23,7 @@ class ResidualBlock(nn.Module):
         self.norm2 = ChannelRMSNormSiLU(out_channels)
         self.conv2 = CausalConv3d(out_channels, out_channels, CUBE)
         same = in_channels == out_channels
-        self.conv_shortcut = nn.Identity() if same else CausalConv3d(in_channels, out_channels, (1, 1, 1))
+        self.conv_shortcut = nn.Identity() if same else PointwiseConv3d(in_channels, out_channels)
 
     def forward(self, x: Tensor, state: StreamState | None = None) -> Tensor:
         """[B, C, F, H, W] -> [B, C', F, H, W]."""
@@ -87,7 +87,7 @@ class ResidualDownStage(nn.Module):
             hidden = resnet(hidden, state)
         if self.downsampler is not None:
             hidden = self.downsampler(hidden, state)
-        return hidden + self.avg_shortcut(x, state)
+        return self.avg_shortcut(hidden, x, state)
 
 
 class ResidualUpStage(nn.Module):
@@ -107,7 +107,7 @@ class ResidualUpStage(nn.Module):
             hidden = resnet(hidden, state)
         if self.upsampler is None:
             return hidden
-        return self.upsampler(hidden, state) + self.avg_shortcut(x, state)
+        return self.avg_shortcut(self.upsampler(hidden, state), x, state)
 
 
 class PlainUpStage(nn.Module):

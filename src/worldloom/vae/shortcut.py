@@ -1,56 +1,128 @@
 """Parameterless shortcuts of the Wan 2.2 layout: average cells into fewer, duplicate cells into more.
 
-A cell is `factor_t` frames of `factor_s` x `factor_s` pixels. Both directions move a cell's pixels into or out
-of the channels; where the channel counts do not match, neighbouring channels are averaged or repeated.
+A cell is `factor_t` frames of `factor_s` x `factor_s` pixels on the fine grid and one pixel on the coarse grid.
+A coarse pixel has `ratio` channels for each fine one, and they share out the cell's pixels among them. Going up,
+every fine pixel receives its coarse channel; going down, every coarse channel receives the mean of its fine
+pixels: each is the other's adjoint. Both add straight into the other branch's memory layout, one pixel of the
+cell at a time, so that the spread-out tensor is never built.
 """
 
-import torch.nn.functional as F
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
 from torch import Tensor, nn
 
+from worldloom.core.error import UsageError
 from worldloom.nn.causal_conv import StreamState, starts
 
 
+@dataclass(frozen=True)
+class Cells:
+    """How fine and coarse pixels belong together; at a clip's start the first cell has only its last frame."""
+
+    factor_t: int
+    factor_s: int
+    ratio: int
+
+    @property
+    def shared(self) -> int:
+        """Fine pixels that share a coarse channel."""
+        return self.factor_t * self.factor_s**2 // self.ratio
+
+    def pairs(self, fine: Tensor, coarse: Tensor, starting: bool) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield for each pixel of a cell the views of `fine` and `coarse` (both [B, F, H, W, C]) that meet."""
+        t, s = self.factor_t, self.factor_s
+        for pixel in range(t * s * s):
+            frame, row, column = pixel // (s * s), pixel // s % s, pixel % s
+            skipped = int(starting and frame < t - 1)
+            first = frame + (skipped * t - (t - 1) if starting else 0)
+            channels = slice(pixel // self.shared, None, self.ratio)
+            yield fine[:, first::t, row::s, column::s], coarse[:, skipped:, ..., channels]
+
+
+class _Spread(torch.autograd.Function):
+    """fine + every coarse channel at each of its fine pixels."""
+
+    @staticmethod
+    def forward(ctx: Any, fine: Tensor, coarse: Tensor, cells: Cells, starting: bool) -> Tensor:
+        ctx.coarse_shape, ctx.cells, ctx.starting = coarse.shape, cells, starting
+        # Nothing needs the branch without the shortcut afterwards, unless autograd watches it.
+        out = torch.empty_like(fine) if any(ctx.needs_input_grad) else fine
+        for (here, added), (there, _) in zip(
+            cells.pairs(fine, coarse, starting), cells.pairs(out, coarse, starting), strict=True
+        ):
+            torch.add(here, added, out=there)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        grad_coarse = grad.new_zeros(ctx.coarse_shape)
+        for here, there in ctx.cells.pairs(grad, grad_coarse, ctx.starting):
+            there += here
+        return grad, grad_coarse, None, None
+
+
+class _Gather(torch.autograd.Function):
+    """Every coarse channel's sum over its fine pixels."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, fine: Tensor, coarse_shape: tuple[int, ...], cells: Cells, starting: bool
+    ) -> Tensor:
+        ctx.fine_shape, ctx.cells, ctx.starting = fine.shape, cells, starting
+        out = fine.new_zeros(coarse_shape)
+        for here, there in cells.pairs(fine, out, starting):
+            there += here
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
+        grad_fine = grad.new_empty(ctx.fine_shape)
+        for there, here in ctx.cells.pairs(grad_fine, grad, ctx.starting):
+            there.copy_(here)
+        return grad_fine, None, None, None
+
+
 class AverageDown(nn.Module):
-    """Fold every cell into channels and average groups of them down to `out_channels`."""
+    """Add to the down-sampled branch the input, averaged over cells."""
 
     def __init__(self, in_channels: int, out_channels: int, factor_t: int, factor_s: int) -> None:
         super().__init__()
-        folded = in_channels * factor_t * factor_s**2
-        if folded % out_channels:
-            raise ValueError(f"{folded} folded channels cannot be averaged in equal groups to {out_channels}")
-        self.out_channels, self.factor_t, self.factor_s = out_channels, factor_t, factor_s
+        pixels = factor_t * factor_s**2
+        if out_channels % in_channels or pixels % (out_channels // in_channels):
+            raise UsageError(
+                f"an averaging shortcut over cells of {pixels} pixels cannot turn {in_channels} channels into "
+                f"{out_channels}; the widths may grow by a divisor of {pixels}"
+            )
+        self.cells = Cells(factor_t, factor_s, out_channels // in_channels)
 
-    def forward(self, x: Tensor, state: StreamState | None = None) -> Tensor:
-        """[B, C, F, H, W] -> [B, C', F/factor_t, H/factor_s, W/factor_s]; a clip's start is led in by zeros."""
-        t, s = self.factor_t, self.factor_s
-        if t == s == 1 and x.shape[1] == self.out_channels:
-            return x
-        if starts(state):
-            x = F.pad(x, (0, 0, 0, 0, t - 1, 0))
-        batch, channels, frames, height, width = x.shape
-        cells = x.reshape(batch, channels, frames // t, t, height // s, s, width // s, s)
-        folded = cells.permute(0, 1, 3, 5, 7, 2, 4, 6)
-        grouped = folded.reshape(batch, self.out_channels, -1, frames // t, height // s, width // s)
-        return grouped.mean(dim=2)
+    def forward(self, branch: Tensor, x: Tensor, state: StreamState | None = None) -> Tensor:
+        """branch [B, C', f, h, w] + mean over cells of x [B, C, F, H, W]; missing frames count as zeros."""
+        if self.cells.factor_t * self.cells.factor_s == 1:
+            return branch + x
+        frames_last = branch.permute(0, 2, 3, 4, 1)
+        total = _Gather.apply(x.permute(0, 2, 3, 4, 1), frames_last.shape, self.cells, starts(state))
+        return torch.add(frames_last, total, alpha=1 / self.cells.shared).permute(0, 4, 1, 2, 3)
 
 
 class DuplicateUp(nn.Module):
-    """Spread channels over cells, each channel as often as it takes to fill `out_channels` of them."""
+    """Add to the up-sampled branch the input, each channel repeated over its part of a cell."""
 
     def __init__(self, in_channels: int, out_channels: int, factor_t: int, factor_s: int) -> None:
         super().__init__()
-        needed = out_channels * factor_t * factor_s**2
-        if needed % in_channels:
-            raise ValueError(f"{in_channels} channels cannot fill {needed} places equally")
-        self.repeats = needed // in_channels
-        self.out_channels, self.factor_t, self.factor_s = out_channels, factor_t, factor_s
+        pixels = factor_t * factor_s**2
+        if in_channels % out_channels or pixels % (in_channels // out_channels):
+            raise UsageError(
+                f"a duplicating shortcut over cells of {pixels} pixels cannot turn {in_channels} channels into "
+                f"{out_channels}; the widths may shrink by a divisor of {pixels}"
+            )
+        self.cells = Cells(factor_t, factor_s, in_channels // out_channels)
 
-    def forward(self, x: Tensor, state: StreamState | None = None) -> Tensor:
-        """[B, C, F, H, W] -> [B, C', F*factor_t, H*factor_s, W*factor_s]; a clip's first frame comes once."""
-        t, s = self.factor_t, self.factor_s
-        batch, _, frames, height, width = x.shape
-        places = x.repeat_interleave(self.repeats, dim=1)
-        cells = places.reshape(batch, self.out_channels, t, s, s, frames, height, width)
-        spread = cells.permute(0, 1, 5, 2, 6, 3, 7, 4)
-        out = spread.reshape(batch, self.out_channels, frames * t, height * s, width * s)
-        return out[:, :, t - 1 :] if starts(state) else out
+    def forward(self, branch: Tensor, x: Tensor, state: StreamState | None = None) -> Tensor:
+        """branch [B, C', F, H, W] + x [B, C, f, h, w] over cells; a clip's first frame comes once."""
+        fine, coarse = branch.permute(0, 2, 3, 4, 1), x.permute(0, 2, 3, 4, 1)
+        return _Spread.apply(fine, coarse, self.cells, starts(state)).permute(0, 4, 1, 2, 3)
