@@ -17,11 +17,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from worldloom.core.checkpoint import verify_manifest
 from worldloom.core.device import describe_device, resolve_device
 from worldloom.core.error import Failure
 from worldloom.core.video import decode_bytes, encode_bytes
-from worldloom.generate.folder import find_folder, packaged_models
+from worldloom.generate.folder import find_folder, packaged_models, verify_folder
 
 ENOUGH_DISK = 2 << 30  # a checkpoint, a run's log and some clips
 RENDER_SECONDS = 60  # the first software render on a loaded machine has taken 20 s
@@ -114,7 +113,7 @@ def check_weights() -> Check:
         return Check("weights", "missing", "no model is in the package", install=install)
     for name in names:
         try:
-            verify_manifest(find_folder(name))
+            verify_folder(find_folder(name))
         except Failure as error:
             return Check("weights", "broken", str(error), install="pip install --force-reinstall worldloom")
     return Check("weights", "ok", f"{', '.join(names)}: every file has its SHA-256")

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from worldloom.core.checkpoint import verify_manifest
 from worldloom.core.config import to_dict
-from worldloom.generate.folder import find_folder, load_card, packaged_models
+from worldloom.generate.folder import find_folder, load_card, packaged_models, verify_folder
 
 
 def list_models() -> dict[str, Any]:
@@ -21,7 +20,7 @@ def show_model(name: str) -> dict[str, Any]:
     Raises UsageError for an unknown name, Failure for a damaged checkpoint.
     """
     folder = find_folder(name)
-    verify_manifest(folder)
+    verify_folder(folder)
     parts = {part.name: _bytes(part) for part in sorted(folder.iterdir()) if part.is_dir()}
     return {"folder": str(folder), "intact": True, "bytes": parts, **to_dict(load_card(folder))}
 

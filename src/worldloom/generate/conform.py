@@ -8,10 +8,11 @@ from fractions import Fraction
 import numpy as np
 import torch
 import torch.nn.functional as F
+from jaxtyping import UInt8
 
 from worldloom.generate.size import Size
 
-Frames = np.ndarray  # uint8 [F, H, W, 3]
+Frames = UInt8[np.ndarray, "_F _H _W 3"]
 RESIZE_BATCH = 16  # frames resized at once: bounds the float copy to 16 frames whatever the clip's length
 
 

@@ -95,23 +95,18 @@ class Engine:
         generator = torch_generator("noise", style.seed, part)
         noise = torch.randn(canvas.latents.shape, generator=generator).to(self.device)
         schedule = shifted_sigmas(style.num_steps, style.shift).to(self.device)
-        denoiser = self._denoiser(canvas, context, style)
-        sampler = SAMPLERS[style.sampler]
+        sampler, denoiser = SAMPLERS[style.sampler], self._denoiser(context, style)
         report = None if on_step is None else lambda step, clean: on_step()
         return sampler(denoiser, canvas.noisy(noise), canvas.sigmas(schedule), on_step=report)
 
-    def _denoiser(
-        self, canvas: Canvas, context: TextContext, style: Style
-    ) -> Callable[[Tensor, Tensor], Tensor]:
+    def _denoiser(self, context: TextContext, style: Style) -> Callable[[Tensor, Tensor], Tensor]:
         """Return (noisy, t) -> velocity; under guidance both branches go through the model as one batch of two."""
-        patch, dtype = self.transformer.config.patch_size, next(self.transformer.parameters()).dtype
+        patch = self.transformer.config.patch_size
         branches = 1 if style.guidance_scale == 1 else 2
 
         def denoise(noisy: Tensor, t: Tensor) -> Tensor:
             levels = _token_levels(t, patch).expand(branches, *(-1,) * (3 if t.numel() > 1 else 0))
-            velocity = self.transformer(
-                noisy.to(dtype).expand(branches, -1, -1, -1, -1), levels, context
-            ).float()
+            velocity = self.transformer(noisy.expand(branches, -1, -1, -1, -1), levels, context).float()
             if branches == 1:
                 return velocity
             conditional, unconditional = velocity.chunk(2)

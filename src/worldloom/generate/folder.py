@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from worldloom.core.checkpoint import verify_manifest, write_manifest
+from worldloom.core.checkpoint import PICKLES, check_hashes, hash_folder
 from worldloom.core.config import from_dict, to_dict
 from worldloom.core.device import resolve_dtype
 from worldloom.core.error import Failure, UsageError
@@ -22,6 +22,7 @@ from worldloom.vae.autoencoder import Autoencoder
 
 PACKAGED = Path(__file__).resolve().parents[1] / "weights"
 CARD_FILE, INDEX_FILE, README_FILE = "worldloom.json", "model_index.json", "README.md"
+HASHES = "files"  # {name: SHA-256}, the one field of worldloom.json that is not the card's
 PARTS = ("transformer", "vae", "text_encoder", "tokenizer", "scheduler")
 # What diffusers' WanPipeline is to build from the folder; the version is the one whose layout this is.
 MODEL_INDEX = {
@@ -63,11 +64,22 @@ def find_folder(name: str | os.PathLike[str]) -> Path:
 
 def load_card(folder: Path) -> Card:
     """Return what a checkpoint folder says about itself; a field too many or too few is a Failure that names it."""
-    values = read_json(folder / CARD_FILE)
+    values = _read_card_file(folder)
+    del values[HASHES]
     try:
         return from_dict(Card, values)
     except UsageError as error:
         raise Failure(f"{folder / CARD_FILE} is not a sound description: {error}") from error
+
+
+def verify_folder(folder: Path) -> None:
+    """Raise Failure unless a checkpoint folder holds exactly the files it was saved with, bit for bit, and no pickle."""
+    pickles = [str(path) for path in sorted(folder.rglob("*")) if path.suffix.lower() in PICKLES]
+    if pickles:
+        raise Failure(
+            f"{', '.join(pickles)}: a pickle can run any code when it is loaded; only safetensors are read"
+        )
+    check_hashes(folder, _read_card_file(folder)[HASHES], skip=[CARD_FILE])
 
 
 def load_checkpoint(folder: Path, device: torch.device, dtype: torch.dtype | None = None) -> Engine:
@@ -76,7 +88,7 @@ def load_checkpoint(folder: Path, device: torch.device, dtype: torch.dtype | Non
     `dtype` None takes the number format that is fast on the device. Raises Failure for a file that differs, is
     missing or too many, for a pickle, and for missing, extra or misshapen tensors, naming each.
     """
-    verify_manifest(folder)
+    verify_folder(folder)
     card = load_card(folder)
     dtype = resolve_dtype(device) if dtype is None else dtype
     return Engine(
@@ -106,9 +118,17 @@ def save_checkpoint(engine: Engine, folder: str | os.PathLike[str], readme: str)
     write_json(folder / "scheduler" / "scheduler_config.json", _scheduler_config(engine.card))
     write_json(folder / INDEX_FILE, MODEL_INDEX)
     (folder / README_FILE).write_text(readme, encoding="utf-8")
-    write_json(folder / CARD_FILE, to_dict(engine.card))
-    write_manifest(folder)
+    write_json(folder / CARD_FILE, {**to_dict(engine.card), HASHES: hash_folder(folder)})
     return folder
+
+
+def _read_card_file(folder: Path) -> dict[str, Any]:
+    values = read_json(folder / CARD_FILE)
+    if not isinstance(values, dict) or not isinstance(values.get(HASHES), dict):
+        raise Failure(
+            f"{folder / CARD_FILE} is damaged: it holds no {HASHES!r} with a SHA-256 for every file"
+        )
+    return values
 
 
 def _scheduler_config(card: Card) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from worldloom.generate.request import Style
 from worldloom.generate.size import Size
 from worldloom.generate.window import CONTEXT, STRIDE, Window, plan_after, plan_before, plan_between
 
-WARM_UP = 8  # frames that the causal encoder sees before a suffix, so that its latents have settled
+WARM_UP = 16  # frames that the causal encoder sees before a suffix, so that its latents have settled
 
 
 @dataclass(frozen=True)

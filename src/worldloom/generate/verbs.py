@@ -15,7 +15,8 @@ from worldloom.generate.clip import Clip, Footage
 from worldloom.generate.conform import Frames, after_frames, before_frames, cover, pick, retime, stretch
 from worldloom.generate.engine import Engine, OnStep
 from worldloom.generate.layout import Painter, Surroundings, grow
-from worldloom.generate.region import blend, free_cells, read_region
+from worldloom.generate.region import read_region
+from worldloom.generate.repaint import repaint
 from worldloom.generate.request import Style, describe_output
 from worldloom.generate.size import Size, nearest_sizes
 from worldloom.generate.window import CONTEXT
@@ -96,7 +97,8 @@ def edit(brush: Brush, clip: Clip, strength: float, mask: np.ndarray | None = No
     if not 0 < strength <= 1:
         raise UsageError(f"strength is {strength:g}; it must be more than 0 (nothing changes) and at most 1")
     region = None if mask is None else read_region(mask, clip.size, len(clip.frames))
-    chunks = _repaint(brush, clip, strength, region)
+    painter = Painter(brush.engine, brush.style, brush.size_for(clip), brush.on_step)
+    chunks = repaint(painter, clip.frames, strength, region)
     return _around(brush, "edit", clip, len(clip.frames), chunks, strength=strength, masked=mask is not None)
 
 
@@ -138,43 +140,3 @@ def _beside(
     painter = Painter(engine, brush.style, painted, brush.on_step)
     for chunk in pick(grow(painter, given, max(shown) + 1), shown):
         yield stretch(chunk, size)
-
-
-def _repaint(brush: Brush, clip: Clip, strength: float, region: np.ndarray | None) -> Iterator[Frames]:
-    """Yield a clip's frames edited, window by window; each sees the end of the edit before it."""
-    engine, painted = brush.engine, brush.size_for(clip)
-    stride = engine.vae.temporal_stride
-    painter = Painter(engine, brush.style, painted, brush.on_step)
-    context = min(CONTEXT, engine.span.longest - stride)  # both are 4n + 1
-    windows = _edit_windows(len(clip.frames), engine.span.longest, context)
-    painter.expect(len(windows))
-    tail = clip.frames[:0]
-    for start, stop in windows:
-        source = clip.frames[start:stop]
-        held = -(len(tail) + len(source) - 1) % stride  # the last frame held, to fill a latent frame
-        frames = np.concatenate([tail, source, np.repeat(source[-1:], held, axis=0)])
-        canvas = engine.canvas(painted, len(frames))
-        level = np.full(canvas.start.shape, strength, np.float32)
-        if region is not None:
-            inside = np.concatenate(
-                [region[start - len(tail) : stop], np.repeat(region[stop - 1 : stop], held, axis=0)]
-            )
-            level *= free_cells(inside, tuple(canvas.start.shape), stride).numpy()
-        if len(tail):
-            level[: (len(tail) - 1) // stride + 1] = 0.0
-        canvas = canvas.begin_from(engine.encode(stretch(frames, painted)), level)
-        edited = np.concatenate(list(painter.paint(canvas)))[len(tail) : len(tail) + len(source)]
-        edited = stretch(edited, clip.size)
-        edited = edited if region is None else blend(source, edited, region[start:stop])
-        tail = np.concatenate([tail, edited])[-context:]
-        tail = tail[(len(tail) - 1) % stride :]
-        yield edited
-
-
-def _edit_windows(num_frames: int, longest: int, context: int) -> list[tuple[int, int]]:
-    """Return (start, stop) of each stretch of a clip that one canvas edits; later ones leave room for context."""
-    windows = [(0, min(num_frames, longest))]
-    while windows[-1][1] < num_frames:
-        start = windows[-1][1]
-        windows.append((start, min(num_frames, start + longest - context)))
-    return windows

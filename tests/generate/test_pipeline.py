@@ -1,0 +1,135 @@
+"""A checkpoint saved and loaded paints the same; a damaged one does not load and says why."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+import worldloom
+from tests import tiny
+from worldloom.core.error import Failure, UsageError
+from worldloom.core.file import sha256_of
+from worldloom.generate.folder import CARD_FILE, HASHES
+from worldloom.generate.stream import Stream
+
+PROMPT = "a red ball bounces on a wooden floor"
+WEIGHTS = "transformer/diffusion_pytorch_model.safetensors"
+
+
+@pytest.fixture(scope="session")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.checkpoint(tmp_path_factory.mktemp("models") / "debug")
+
+
+@pytest.fixture
+def copy(saved: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(saved, tmp_path / "debug"))
+
+
+def test_loaded_paints_what_the_saved_one_painted(saved: Path, stream: Stream) -> None:
+    pipeline = worldloom.Pipeline.from_pretrained(saved, device="cpu", dtype=torch.float32)
+    assert pipeline.card == tiny.CARD
+    clip = pipeline.generate(PROMPT, num_frames=9, seed=7)
+    assert np.array_equal(clip.frames, stream.generate(PROMPT, num_frames=9, seed=7).clip().frames)
+    assert clip.settings["model"] == "debug" and clip.settings["seed"] == 7
+
+
+def test_every_verb_is_a_method(saved: Path) -> None:
+    pipeline = worldloom.Pipeline.from_pretrained(saved, device="cpu")
+    assert pipeline.image(PROMPT, seed=1).frames.shape == (1, 32, 32, 3)
+    clip = pipeline.generate(PROMPT, num_frames=9, seed=1)
+    assert len(pipeline.extend(clip, num_frames=4).frames) == 13
+    assert len(pipeline.loop(clip, num_frames=4).frames) == 13
+    assert len(pipeline.connect(clip, clip, num_frames=4).frames) == 22
+    assert len(pipeline.edit(clip, PROMPT).frames) == 9
+    assert pipeline.unknown_words("a red zebra bounces") == ["zebra"]
+
+
+def test_the_layout_is_diffusers(saved: Path) -> None:
+    index = json.loads((saved / "model_index.json").read_text())
+    assert index["_class_name"] == "WanPipeline"
+    for part in ("transformer", "vae", "text_encoder", "tokenizer", "scheduler"):
+        assert (saved / part).is_dir() and part in index
+    card = json.loads((saved / CARD_FILE).read_text())
+    assert card[HASHES][WEIGHTS] == sha256_of(saved / WEIGHTS)
+    assert "README.md" in card[HASHES] and CARD_FILE not in card[HASHES]
+
+
+def flip_bit(folder: Path) -> None:
+    data = bytearray((folder / WEIGHTS).read_bytes())
+    data[len(data) // 2] ^= 1
+    (folder / WEIGHTS).write_bytes(data)
+
+
+def cut_off(folder: Path) -> None:
+    data = (folder / WEIGHTS).read_bytes()
+    (folder / WEIGHTS).write_bytes(data[: len(data) // 2])
+    rehash(folder)
+
+
+def rehash(folder: Path) -> None:
+    """Make the hashes right again, so that what is wrong inside the files is seen."""
+    card = json.loads((folder / CARD_FILE).read_text())
+    card[HASHES] = {name: sha256_of(folder / name) for name in card[HASHES] if (folder / name).exists()}
+    (folder / CARD_FILE).write_text(json.dumps(card))
+
+
+def change_tensors(folder: Path, change: Callable[[dict[str, torch.Tensor]], object]) -> None:
+    tensors = load_file(folder / WEIGHTS)
+    change(tensors)
+    save_file(tensors, folder / WEIGHTS)
+    rehash(folder)
+
+
+DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
+    "flipped bit": (flip_bit, "diffusion_pytorch_model.safetensors"),
+    "missing file": (lambda f: (f / "vae/config.json").unlink(), "vae/config.json"),
+    "extra file": (lambda f: (f / "vae/more.txt").write_text("x"), "vae/more.txt"),
+    "pickle": (lambda f: (f / "vae/weights.pt").write_bytes(b"x"), "weights.pt"),
+    "missing tensor": (lambda f: change_tensors(f, lambda t: t.pop("proj_out.bias")), "proj_out.bias"),
+    "extra tensor": (lambda f: change_tensors(f, lambda t: t.update(more=torch.zeros(1))), "more"),
+    "misshapen tensor": (
+        lambda f: change_tensors(f, lambda t: t.update({"proj_out.bias": torch.zeros(3)})),
+        "proj_out.bias",
+    ),
+    "cut-off weights": (cut_off, "diffusion_pytorch_model.safetensors"),
+    "no hashes": (lambda f: (f / CARD_FILE).write_text("{}"), "SHA-256"),
+    "no JSON": (lambda f: (f / CARD_FILE).write_text("{"), "JSON"),
+    "unknown card field": (
+        lambda f: (f / CARD_FILE).write_text(
+            json.dumps(json.loads((f / CARD_FILE).read_text()) | {"colour": 1})
+        ),
+        "colour",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_damage_is_named(copy: Path, kind: str) -> None:
+    damage, names = DAMAGE[kind]
+    damage(copy)
+    with pytest.raises(Failure, match=names):
+        worldloom.Pipeline.from_pretrained(copy, device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("name", "says"), [("no-such-model", "no model 'no-such-model'"), ("", "no model|not a checkpoint")]
+)
+def test_unknown_models_are_refused(name: str, says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        worldloom.Pipeline.from_pretrained(name)
+
+
+def test_another_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"lacks worldloom\.json"):
+        worldloom.Pipeline.from_pretrained(tmp_path)
+
+
+def test_an_unknown_device_is_refused(saved: Path) -> None:
+    with pytest.raises(UsageError, match="auto, cpu, cuda, mps"):
+        worldloom.Pipeline.from_pretrained(saved, device="abacus")
