@@ -63,7 +63,7 @@ def _tiles() -> np.ndarray:
 
 def _marble() -> np.ndarray:
     vein = np.abs(np.sin(np.pi * (2 * _axes()[0] + 3 * _noise(5, 3, 5)))) ** 0.35
-    return _mix((138, 138, 148), (232, 230, 226), vein)
+    return _mix((104, 104, 114), (196, 194, 190), vein)
 
 
 def _grass() -> np.ndarray:
@@ -72,7 +72,7 @@ def _grass() -> np.ndarray:
 
 def _sand() -> np.ndarray:
     ripple = 0.5 + 0.5 * np.sin(2 * np.pi * (8 * _axes()[0] + 1.2 * _noise(8, 3)))
-    return _mix((206, 176, 122), (236, 212, 164), 0.6 * ripple + 0.4 * _noise(9, 32, 2))
+    return _mix((188, 158, 106), (220, 194, 146), 0.6 * ripple + 0.4 * _noise(9, 32, 2))
 
 
 def _concrete() -> np.ndarray:
