@@ -8,6 +8,7 @@ from worldloom.worlds.families.drive import Drive
 from worldloom.worlds.families.fragile import Fragile
 from worldloom.worlds.families.occluder import Occluder
 from worldloom.worlds.families.pendulum import Pendulum
+from worldloom.worlds.families.pour import Pour
 from worldloom.worlds.families.pusher import Pusher
 from worldloom.worlds.families.ramp import Ramp
 from worldloom.worlds.families.stack import Stack
@@ -24,6 +25,7 @@ FAMILIES: dict[str, Family] = {
         Fragile(),
         Occluder(),
         Pendulum(),
+        Pour(),
         Pusher(),
         Ramp(),
         Stack(),
