@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -192,10 +192,13 @@ class Transformer(nn.Module):
             parameter.data = parameter.data.to(torch.float32 if kept else dtype)
         return self
 
-    def compile_blocks(self) -> None:
-        """Compile the repeated block in place (10-60 s once): state-dict keys and results stay."""
+    def compile_blocks(self, **options: Any) -> None:
+        """Compile the repeated block in place; keys and results stay. Options are those of `torch.compile`.
+
+        Costs 30-60 s once and gains 2 % in fp32 on a CPU without AMX, where matrix products take nearly all.
+        """
         for block in self.blocks:
-            block.compile()
+            block.compile(**options)
 
     def _add_actions(self, x: Tensor, actions: Tensor, grid: tuple[int, int, int]) -> Tensor:
         """Add to every token of a latent frame the embedding of what was done in it."""
