@@ -39,11 +39,7 @@ def camera_path(
     framing: Framing, look: Look, width: int, height: int, num_frames: int, fps: float
 ) -> list[View]:
     """The view of every frame; the framed action stays inside the picture at any aspect ratio."""
-    vertical = math.tan(math.radians(FIELD_OF_VIEW) / 2)
-    horizontal = vertical * width / height
-    distance = (
-        max(framing.height / 2 / vertical, framing.width / 2 / horizontal) * 1.08 + 0.25 * framing.width
-    )
+    distance = framing.distance(width, height)
     azimuth, elevation = framing.azimuth + look.azimuth, framing.elevation
     shake = (
         _shake(look.shake_seed, num_frames, fps)

@@ -43,6 +43,12 @@ class Framing:
     azimuth: float = 90.0
     elevation: float = -16.0
 
+    def distance(self, width: int, height: int) -> float:
+        """Distance (m) from which the action is inside a picture of that size, with a margin for camera moves."""
+        vertical = math.tan(math.radians(FIELD_OF_VIEW) / 2)
+        horizontal = vertical * width / height
+        return max(self.height / 2 / vertical, self.width / 2 / horizontal) * 1.08 + 0.25 * self.width
+
 
 def bounce(restitution: float, timestep: float = TIMESTEP) -> str:
     """`solref` attribute whose contact returns `restitution` (0..0.98) of the approach speed.
@@ -151,6 +157,8 @@ class Scene:
         reach = 3.2 * max(self.framing.width, self.framing.height, 1.5)
         lamp = [centre + reach * part for centre, part in zip(self.framing.centre, toward, strict=True)]
         repeat = FLOOR_SIZE / floor.tile
+        # Fog hides the floor's far edge; nearer than the action it would bleach objects and turn mirror images white.
+        distance = self.framing.distance(width, height)
         floor_rgb = vector([self.look.shade] * 3)
         return f"""<mujoco>
 <option timestep="{self.timestep:.8f}" gravity="0 0 {-self.gravity}" cone="elliptic" impratio="3"/>
@@ -160,7 +168,7 @@ class Scene:
   <quality shadowsize="1024" offsamples="0" numslices="24" numstacks="12" numquads="3"/>
   <global offwidth="{width}" offheight="{height}" fovy="{FIELD_OF_VIEW}"/>
   <headlight ambient="{vector(mood.ambient)}" diffuse="0.12 0.12 0.12" specular="0 0 0"/>
-  <map znear="0.08" zfar="60" fogstart="5" fogend="13" haze="0.3" shadowclip="4" shadowscale="0.95"/>
+  <map znear="0.08" zfar="60" fogstart="{1.2 * distance:.3f}" fogend="{distance + FLOOR_SIZE:.3f}" haze="0.3" shadowclip="4" shadowscale="0.95"/>
   <rgba haze="{vector(mood.horizon)} 1" fog="{vector(mood.horizon)} 1"/>
 </visual>
 <asset>

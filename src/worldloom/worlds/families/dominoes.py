@@ -71,7 +71,7 @@ class Dominoes(Family[DominoesParameters]):
             centre=(0, 0.15 * p.bend, 0.42 * p.height), width=0.96 * total, height=max(0.4 * total, 0.8),
             azimuth=90 - 20 * p.side, elevation=-20,
         )  # fmt: skip
-        scene = Scene(look, framing, timestep=1 / 640)
+        scene = Scene(look, framing)
         x0 = -total / 2 + p.approach + 2 * p.radius
         start = p.side * (x0 - p.approach - p.radius - 0.09 * p.height)
         scene.add("ball", "ball", "sphere", [p.radius], (start, _bow(p, 0.0)[0], p.radius), p.ball,

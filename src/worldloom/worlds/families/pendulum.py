@@ -115,7 +115,7 @@ class Pendulum(Family[PendulumParameters]):
         """A ball on a hinge `length` above it, at rest below its pivot; cords are drawn, they do not collide."""
         apart = 0.34 if p.kind == "cradle" else 0.0
         cords = "".join(
-            f'<geom type="capsule" fromto="0 0 {0.9 * p.radius} 0 {y} {p.length}" size="0.008" rgba="0.85 0.83 0.78 1" '
+            f'<geom type="box" fromto="0 0 {0.9 * p.radius} 0 {y} {p.length}" size="0.007" rgba="0.85 0.83 0.78 1" '
             'contype="0" conaffinity="0" mass="0"/>'
             for y in ((-apart, apart) if apart else (0.0,))
         )

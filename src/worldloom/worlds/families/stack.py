@@ -79,7 +79,7 @@ class Stack(Family[StackParameters]):
         framing = Framing(
             centre=(-0.08 * p.side, 0, 0.62), width=2.6, height=1.7, azimuth=90 - 14 * p.side, elevation=-14
         )
-        scene = Scene(look, framing, timestep=1 / 640)
+        scene = Scene(look, framing)
         scene.add("ball", "ball", "sphere", [p.radius], p.start, p.ball, density=STRENGTH[p.plan][0],
                   restitution=0.45, friction=(0.5, 0.01, 0.001))  # fmt: skip
         for index, (row, x) in enumerate(_places(p)):
