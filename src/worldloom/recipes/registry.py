@@ -3,10 +3,13 @@
 from collections.abc import Callable
 
 from worldloom.core.error import UsageError
+from worldloom.recipes.dit_tiny import dit_debug, dit_tiny
 from worldloom.recipes.vae_tiny import vae_debug, vae_tiny
 from worldloom.training.objective import Recipe
 
-RECIPES: dict[str, Callable[[], Recipe]] = {make.__name__: make for make in (vae_tiny, vae_debug)}
+RECIPES: dict[str, Callable[[], Recipe]] = {
+    make.__name__: make for make in (vae_tiny, vae_debug, dit_tiny, dit_debug)
+}
 
 
 def recipe_named(name: str) -> Recipe:

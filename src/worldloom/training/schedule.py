@@ -17,7 +17,7 @@ from worldloom.core.file import read_json, write_json
 
 @dataclass(frozen=True)
 class ScheduleConfig:
-    """Give `steps`, or `minutes` of wall time (then `steps` must be 0)."""
+    """The run ends after `steps` steps or `minutes` of wall time, whichever comes first; 0 sets no limit."""
 
     steps: int = 0
     minutes: float = 0.0
@@ -26,14 +26,13 @@ class ScheduleConfig:
     decay: Literal["cosine", "linear"] = "cosine"
     final_rate: float = 0.02
 
-    def __post_init__(self) -> None:
-        if (self.steps > 0) == (self.minutes > 0):
-            raise UsageError(
-                f"a schedule needs either steps > 0 or minutes > 0, it has steps={self.steps} and "
-                f"minutes={self.minutes}"
-            )
-        if not 0 <= self.decay_fraction <= 1:
-            raise UsageError(f"decay_fraction is {self.decay_fraction}, allowed is 0 to 1")
+
+def check(config: ScheduleConfig) -> None:
+    """Raise UsageError for a schedule without an end, or with a decay of impossible length."""
+    if config.steps <= 0 and config.minutes <= 0:
+        raise UsageError("schedule.steps and schedule.minutes are both 0; give one of them to end the run")
+    if not 0 <= config.decay_fraction <= 1:
+        raise UsageError(f"schedule.decay_fraction is {config.decay_fraction}; allowed is 0 to 1")
 
 
 def learning_rate(step: int, total: int | None, config: ScheduleConfig) -> float:
@@ -81,10 +80,10 @@ class Plan:
         if self.path.exists() and read_json(self.path)["schedule"] == to_dict(self.config):
             return
         self.entries = [entry for entry in self.entries if entry["from_step"] < step]
-        if self.config.steps:
-            self._append(step, self.config.steps)
-        elif seconds_per_step:
+        if self.config.minutes and seconds_per_step:
             self._append(step, self._reachable(step, seconds, seconds_per_step))
+        elif self.config.steps:
+            self._append(step, self.config.steps)
         else:
             self._write()
 
@@ -110,7 +109,7 @@ class Plan:
             seconds: wall time of the run so far.
             seconds_per_step: recent speed, everything included (saving, sampling).
         """
-        if self.config.steps:
+        if not self.config.minutes:
             return False
         known = self.entries[-1] if self.entries else None
         if known and step <= known["from_step"]:
@@ -122,7 +121,8 @@ class Plan:
 
     def _reachable(self, step: int, seconds: float, seconds_per_step: float) -> int:
         left = max(0.0, self.config.minutes * 60 - seconds)
-        return max(step + 1, step + int(left / seconds_per_step))
+        reachable = max(step + 1, step + int(left / seconds_per_step))
+        return min(reachable, self.config.steps) if self.config.steps else reachable
 
     def _append(self, step: int, total: int) -> None:
         self.entries.append({"from_step": step, "total": total})

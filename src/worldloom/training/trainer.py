@@ -29,7 +29,7 @@ from worldloom.training.meter import Meter, count_operations, measure_peak
 from worldloom.training.objective import Objective, Recipe, Surroundings, TrainerConfig, autocast
 from worldloom.training.optimizer import Optimizer, gradient_norm, scale_gradients
 from worldloom.training.parallel import Parallel, join
-from worldloom.training.schedule import Plan
+from worldloom.training.schedule import Plan, check
 
 # What a resumed run may change: nothing here is part of the maths of a single step, and the schedule is planned
 # anew. Dataset folders may move or be added to; the order of the samples to come changes then.
@@ -57,6 +57,7 @@ def run(recipe: Recipe, folder: Path, resume: bool = True, quiet: bool = False) 
         Failure: a damaged checkpoint, or too many broken steps in a row.
         KeyboardInterrupt: Ctrl-C or SIGTERM; a checkpoint was written first.
     """
+    check(recipe.schedule)
     parallel = join(recipe.trainer.device)
     try:
         if recipe.trainer.threads:

@@ -1,0 +1,251 @@
+"""The objective of the diffusion transformer: the velocity from noise to a clip, on random canvases.
+
+Clean latents come from the cache, captions from theirs. Each sample gets a canvas (see `masking.py`), a noise
+level for what is unknown, and a caption of random language, length and wording, or none. The loss is the mean
+squared error of the velocity on unknown tokens; the text encoder is trained along.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from worldloom.core.seed import numpy_generator, torch_generator
+from worldloom.data.bucket import Batch, BatchPlan, Shape
+from worldloom.dit.model import TransformerConfig
+from worldloom.flow.path import interpolate, velocity
+from worldloom.flow.timestep import logit_normal, shift_timestep
+from worldloom.generate.card import Sampling
+from worldloom.generate.engine import Engine
+from worldloom.generate.folder import save_checkpoint
+from worldloom.text.encoder import TextEncoderConfig
+from worldloom.training.guard import GuardConfig
+from worldloom.training.masking import Grid, MaskConfig, draw_mask
+from worldloom.training.objective import Surroundings, TrainerConfig
+from worldloom.training.optimizer import OptimizerConfig
+from worldloom.training.parts import LatentDataConfig, card_for, gather_data, initial_models
+from worldloom.training.preview import PreviewConfig, write_preview
+from worldloom.training.schedule import ScheduleConfig
+
+# Mean change of normalised latents from one latent frame to the next above which a token counts as moving.
+MOVING_CHANGE = 0.35
+# Held-out clips are judged at these noise levels in turn.
+JUDGED_LEVELS = (0.2, 0.4, 0.6, 0.8, 0.95)
+
+
+@dataclass(frozen=True)
+class NoiseConfig:
+    """Noise levels and captions.
+
+    `shift` moves the logit-normal levels towards noise; `drop_text` of the captions are left out, and `drop_known`
+    of them where two or more latent frames are known, so that motion is read from the frames. A token that moves
+    weighs `moving` times one that does not. In `touched` of the samples what is known carries a little noise too,
+    up to `touched_level`: known latents come from an encoder or an earlier window and are never perfect.
+    """
+
+    shift: float = 2.0
+    drop_text: float = 0.1
+    drop_known: float = 0.3
+    moving: float = 1.0
+    touched: float = 0.2
+    touched_level: float = 0.1
+
+
+@dataclass(frozen=True)
+class DenoisingRecipe:
+    """A complete transformer run; `start_from` names a checkpoint folder to begin with, or is empty."""
+
+    name: str
+    description: str
+    transformer: TransformerConfig
+    text: TextEncoderConfig
+    data: LatentDataConfig
+    mask: MaskConfig
+    noise: NoiseConfig
+    sampling: Sampling
+    preview: PreviewConfig
+    optimizer: OptimizerConfig
+    schedule: ScheduleConfig
+    guard: GuardConfig
+    trainer: TrainerConfig
+    start_from: str = ""
+
+    def build(self, surroundings: Surroundings) -> "Denoising":
+        """The objective, with latents and captions cached first where they are not."""
+        return Denoising(self, surroundings)
+
+
+@dataclass(frozen=True)
+class Canvases:
+    """A batch ready for the model.
+
+    `clean` and `noise` are [B, C, f, h, w]; `t` and `weight` (0 on known tokens) are [B, f, h/ph, w/pw] on the
+    token grid; `ids` [B, L] and `lengths` [B] are captions.
+    """
+
+    clean: Tensor
+    noise: Tensor
+    t: Tensor
+    weight: Tensor
+    ids: Tensor
+    lengths: Tensor
+
+
+class Denoising:
+    """Velocity loss of a transformer and its text encoder over cached latents."""
+
+    # Muon keeps off what meets data or prompts first or last, and off tables of positions.
+    plain = ("patch_embedding", "proj_out", "time_embedder", "time_proj", "shared", "relative_attention_bias")
+    figures = ("mse",)
+
+    def __init__(self, recipe: DenoisingRecipe, surroundings: Surroundings) -> None:
+        self.recipe, self.seed, self.device = recipe, surroundings.seed, surroundings.parallel.device
+        self.data = gather_data(recipe.data, recipe.start_from, surroundings)
+        self.transformer, self.text_encoder = initial_models(
+            recipe.transformer, recipe.text, self.data.tokenizer.vocab_size, recipe.start_from, self.seed
+        )
+        self.module: nn.Module = nn.ModuleDict(
+            {"transformer": self.transformer, "text_encoder": self.text_encoder}
+        )
+        self.patch = self.transformer.config.patch_size
+        vae = self.data.vae
+        self.strides = (vae.temporal_stride, vae.spatial_stride)
+        self.mean, self.std = vae.latents_mean[None].cpu(), vae.latents_std[None].cpu()
+        # The caches number all samples; `places` are the numbers of those trained on and of those held out.
+        places = {sample: number for number, sample in enumerate(self.data.manifest.samples)}
+        training, heldout = self.data.manifest.split(recipe.data.heldout_permille)
+        self.places = [places[s] for s in training.samples]
+        self.heldout = [places[s] for s in heldout.samples]
+        self.plan = BatchPlan(
+            [s.shape for s in training.samples],
+            recipe.data.batch_tokens,
+            lambda shape: int(np.prod(self._grid(shape))),
+            self.seed,
+        )
+        self.empty = np.asarray(self.data.tokenizer.encode([""])[0], np.int32)
+
+    def prepare(self, batch: Batch, positions: Sequence[int]) -> Canvases:
+        """Latents, noise, levels and captions of the samples at `positions` of the batch."""
+        grid = self._grid(batch.shape)
+        samples = [self.places[int(batch.indices[p])] for p in positions]
+        drawn = [self._draw(place, grid, batch.step, p) for place, p in zip(samples, positions, strict=True)]
+        t, weight, captions = zip(*drawn, strict=True)
+        clean = self._latents(samples)
+        noise = torch.stack(
+            [
+                torch.randn(clean.shape[1:], generator=torch_generator(self.seed, "noise", batch.step, p))
+                for p in positions
+            ]
+        )
+        ids, lengths = self.data.tokenizer.pad([c.tolist() for c in captions])
+        moving = self._moving_weight(clean)
+        return Canvases(clean, noise, torch.stack(t), torch.stack(weight) * moving, ids, lengths)
+
+    def loss(self, prepared: Canvases, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """Mean over samples of the weighted mean squared velocity error on unknown tokens."""
+        error = self._error(prepared)
+        weight = prepared.weight.to(self.device)
+        unknown = (weight > 0).float()
+        loss = ((error * weight).sum((1, 2, 3)) / weight.sum((1, 2, 3))).mean()
+        plain = ((error * unknown).sum((1, 2, 3)) / unknown.sum((1, 2, 3))).mean()
+        return loss, {"mse": plain.detach()}
+
+    def tokens(self, batch: Batch) -> int:
+        """Patches of the batch."""
+        return len(batch.indices) * int(np.prod(self._grid(batch.shape)))
+
+    def evaluate(self, folder: Path, step: int) -> dict[str, float]:
+        """Squared velocity error on held-out clips at fixed noise, nothing known; sheets of sampled clips."""
+        chosen = numpy_generator(self.seed, "heldout").permutation(self.heldout)[: self.recipe.data.evaluated]
+        errors = [
+            self._judge(int(place), JUDGED_LEVELS[i % len(JUDGED_LEVELS)]) for i, place in enumerate(chosen)
+        ]
+        clips = [int(p) for p in chosen if not self.data.manifest.samples[int(p)].picture]
+        if clips:
+            write_preview(self.recipe.preview, self._engine(), self.data, clips, folder, step)
+        return {"mse": float(np.mean(errors))} if errors else {}
+
+    def write_weights(self, folder: Path) -> None:
+        """Write a checkpoint folder that the pipeline and diffusers load."""
+        card = self._engine().card
+        readme = f"# {card.name}\n\n{card.description}\n\nTrained on {card.data}. Licence: {card.licence}.\n"
+        save_checkpoint(self._engine(), folder, readme)
+
+    def close(self) -> None:
+        """Nothing is held open: the caches are memory maps."""
+
+    def _draw(self, place: int, grid: Grid, step: int, position: int) -> tuple[Tensor, Tensor, np.ndarray]:
+        """(t, weight, caption) of one sample: t and weight on the token grid."""
+        config = self.recipe.noise
+        generator = numpy_generator(self.seed, "canvas", step, position)
+        levels = torch_generator(self.seed, "level", step, position)
+        mask = draw_mask(self.recipe.mask, grid, generator)
+        known = torch.from_numpy(mask.known)
+        shape = (grid[0], 1, 1) if mask.levels_per_frame else (1, 1, 1)
+        t = shift_timestep(logit_normal(shape, levels), config.shift).expand(grid)
+        touched = config.touched_level * generator.random() if generator.random() < config.touched else 0.0
+        t = torch.where(known, torch.tensor(touched, dtype=t.dtype), t)
+        drop = config.drop_known if mask.known_frames >= 2 else config.drop_text
+        caption = self.data.captions.draw(place, generator)
+        return t, (~known).float(), self.empty if generator.random() < drop else caption
+
+    def _latents(self, places: Sequence[int]) -> Tensor:
+        """Normalised latents [B, C, f, h, w] in fp32."""
+        raw = np.stack([self.data.latents.raw(place) for place in places])
+        return (torch.from_numpy(raw).float() - self.mean) / self.std
+
+    def _moving_weight(self, clean: Tensor) -> Tensor:
+        """[B, f, h/ph, w/pw]: `moving` where latents change from frame to frame, else 1."""
+        weight = torch.ones(len(clean), *(n // p for n, p in zip(clean.shape[2:], self.patch, strict=True)))
+        if self.recipe.noise.moving == 1.0 or clean.shape[2] == 1:
+            return weight
+        change = (clean[:, :, 1:] - clean[:, :, :-1]).abs().mean(1, keepdim=True)
+        change = torch.maximum(F.pad(change, (0, 0, 0, 0, 1, 0)), F.pad(change, (0, 0, 0, 0, 0, 1)))
+        moves = F.avg_pool3d(change, self.patch)[:, 0] > MOVING_CHANGE
+        return torch.where(moves, torch.tensor(self.recipe.noise.moving), weight)
+
+    def _error(self, canvases: Canvases) -> Tensor:
+        """Squared velocity error per token [B, f, h/ph, w/pw]."""
+        clean, noise = canvases.clean.to(self.device), canvases.noise.to(self.device)
+        t = canvases.t.to(self.device)
+        level = t[:, None]
+        for axis, size in enumerate(self.patch, start=2):
+            level = level.repeat_interleave(size, dim=axis)
+        noisy = interpolate(clean, noise, level)
+        lengths = canvases.lengths.to(self.device)
+        embeds = self.text_encoder(canvases.ids.to(self.device), lengths)
+        context = self.transformer.prepare_text(embeds, lengths)
+        predicted = self.transformer(noisy, t, context).float()
+        error = (predicted - velocity(clean, noise)).square().mean(1, keepdim=True)
+        return F.avg_pool3d(error, self.patch)[:, 0]
+
+    def _judge(self, place: int, level: float) -> float:
+        clean = self._latents([place])
+        grid = self._grid(self.data.manifest.samples[place].shape)
+        noise = torch.randn(clean.shape, generator=torch_generator(self.seed, "judged", place))
+        caption = self.data.captions.draw(place, numpy_generator(self.seed, "judged", place))
+        ids, lengths = self.data.tokenizer.pad([caption.tolist()])
+        t = torch.full((1, *grid), level)
+        return float(self._error(Canvases(clean, noise, t, torch.ones_like(t), ids, lengths)).mean())
+
+    def _grid(self, shape: Shape) -> Grid:
+        """The token grid of a clip of (frames, height, width) pixels."""
+        temporal, spatial = self.strides
+        latent = ((shape[0] - 1) // temporal + 1, shape[1] // spatial, shape[2] // spatial)
+        return tuple(n // p for n, p in zip(latent, self.patch, strict=True))  # type: ignore[return-value]
+
+    def _engine(self) -> Engine:
+        return Engine(
+            transformer=self.transformer,
+            vae=self.data.vae,
+            text_encoder=self.text_encoder,
+            tokenizer=self.data.tokenizer,
+            card=card_for(
+                self.data.manifest, self.recipe.name, self.recipe.description, self.recipe.sampling
+            ),
+            device=self.device,
+        )

@@ -1,0 +1,198 @@
+"""Latents of every sample, encoded once by the frozen autoencoder and kept on disk.
+
+For each dataset folder and encoder there is one folder in the cache; in it, for each shape of sample, one flat
+fp16 file `17x128x128.f16` of raw (not normalised) posterior means [n, C, f, h, w], in the order of the index,
+and `progress.json` with how many of each are done. Encoding stops anywhere and goes on from there; a dataset
+that grows at its end is encoded at its end.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from worldloom.core.error import Failure
+from worldloom.core.file import read_json, sha256_of, write_json
+from worldloom.core.progress import Bar, progress
+from worldloom.data.bucket import Shape
+from worldloom.data.dataset import ClipDataset
+from worldloom.data.loader import Loader
+from worldloom.data.manifest import Manifest, Sample
+from worldloom.training.pixel import to_video
+from worldloom.vae.autoencoder import Autoencoder
+
+# Pixels encoded at once: enough to keep the cores busy, little enough to fit anywhere.
+BATCH_PIXELS = 1_500_000
+HALF_LIMIT = 65504.0
+
+
+def encoder_hash(vae: Autoencoder) -> str:
+    """SHA-256 over the weights that make latents: a decoder trained further keeps its cache."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(vae.state_dict().items()):
+        if name.startswith(("encoder.", "quant_conv.")):
+            digest.update(name.encode())
+            digest.update(tensor.detach().float().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+class LatentCache:
+    """Raw latents of the samples of a manifest, by index, read from memory-mapped files."""
+
+    def __init__(self, root: Path, manifest: Manifest, vae: Autoencoder) -> None:
+        self.samples = manifest.samples
+        self.units = {
+            folder: Unit(root / f"{encoder_hash(vae)[:16]}" / _unit_name(folder), part, vae)
+            for folder, part in manifest.by_folder().items()
+        }
+        seen: dict[tuple[Path, Shape], int] = {}
+        self._places: list[tuple[Path, Shape, int]] = []
+        for sample in self.samples:
+            row = seen.setdefault((sample.folder, sample.shape), 0)
+            self._places.append((sample.folder, sample.shape, row))
+            seen[sample.folder, sample.shape] += 1
+
+    def fill(self, vae: Autoencoder, device: torch.device, quiet: bool) -> None:
+        """Encode what is missing."""
+        missing = sum(unit.missing for unit in self.units.values())
+        with progress(missing, "encoding latents", quiet, unit="clip") as bar:
+            for unit in self.units.values():
+                unit.fill(vae, device, bar)
+
+    def raw(self, index: int) -> np.ndarray:
+        """Raw latents [C, f, h, w] of a sample, fp16."""
+        folder, shape, row = self._places[index]
+        return self.units[folder].rows(shape)[row]
+
+    def statistics(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """(mean [C], standard deviation [C]) of the raw latents of some samples, each clip weighing the same."""
+        means, squares = [], []
+        for index in indices:
+            values = self.raw(index).astype(np.float64)
+            means.append(values.mean(axis=(1, 2, 3)))
+            squares.append((values**2).mean(axis=(1, 2, 3)))
+        mean = np.mean(means, axis=0)
+        deviation = np.sqrt(np.maximum(np.mean(squares, axis=0) - mean**2, 1e-12))
+        return torch.from_numpy(mean).float(), torch.from_numpy(deviation).float()
+
+
+class Unit:
+    """The latents of one dataset folder under one encoder."""
+
+    def __init__(self, folder: Path, manifest: Manifest, vae: Autoencoder) -> None:
+        self.folder = folder
+        self.buckets: dict[Shape, list[Sample]] = {}
+        for sample in manifest.samples:
+            self.buckets.setdefault(sample.shape, []).append(sample)
+        self._latent_shape: Callable[[Shape], tuple[int, ...]] = lambda shape: (
+            vae.latent_channels,
+            (shape[0] - 1) // vae.temporal_stride + 1,
+            shape[1] // vae.spatial_stride,
+            shape[2] // vae.spatial_stride,
+        )
+        self._maps: dict[Shape, np.ndarray] = {}
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.done = read_json(self._progress)["done"] if self._progress.exists() else {}
+        for shape in self.buckets:
+            self._check_order(shape)
+
+    @property
+    def missing(self) -> int:
+        """How many samples are not encoded yet."""
+        return sum(max(0, len(s) - self._done(shape)) for shape, s in self.buckets.items())
+
+    def rows(self, shape: Shape) -> np.ndarray:
+        """All latents of one shape, [n, C, f, h, w] fp16."""
+        if shape not in self._maps:
+            rows = len(self.buckets[shape])
+            self._maps[shape] = np.memmap(
+                self._path(shape), dtype=np.float16, mode="r", shape=(rows, *self._latent_shape(shape))
+            )
+        return self._maps[shape]
+
+    def fill(self, vae: Autoencoder, device: torch.device, bar: Bar) -> None:
+        """Encode the samples that are missing, shape by shape."""
+        for shape, samples in self.buckets.items():
+            if self._done(shape) < len(samples):
+                self._fill_bucket(shape, samples, vae, device, bar)
+
+    def _fill_bucket(
+        self, shape: Shape, samples: list[Sample], vae: Autoencoder, device: torch.device, bar: Bar
+    ) -> None:
+        first = self._done(shape)
+        size = max(1, BATCH_PIXELS // int(np.prod(shape)))
+        dataset = ClipDataset(Manifest(tuple(samples)))
+        row_bytes = 2 * int(np.prod(self._latent_shape(shape)))
+
+        def decode(number: int) -> np.ndarray:
+            start = first + number * size
+            return np.stack([dataset.frames(i) for i in range(start, min(start + size, len(samples)))])
+
+        batches = -(-(len(samples) - first) // size)
+        with open(self._path(shape), "r+b" if first else "wb") as file, Loader(decode, 0, ahead=2) as loader:
+            file.truncate(first * row_bytes)  # rows written after the last progress note are encoded again
+            file.seek(first * row_bytes)
+            for number, frames in _first(loader, batches):
+                file.write(encode(vae, frames, device).tobytes())
+                bar.advance(len(frames))
+                if number % 16 == 15 or number == batches - 1:
+                    file.flush()
+                    self._note(shape, samples, min(first + (number + 1) * size, len(samples)))
+        dataset.close()
+
+    def _note(self, shape: Shape, samples: list[Sample], done: int) -> None:
+        self.done[_name(shape)] = {"count": done, "order": _order(samples[:done])}
+        write_json(self._progress, {"done": self.done})
+
+    def _done(self, shape: Shape) -> int:
+        return int(self.done.get(_name(shape), {"count": 0})["count"])
+
+    def _check_order(self, shape: Shape) -> None:
+        """The rows on disk must be those of the first samples; a shorter manifest may use the first of them."""
+        count = self._done(shape)
+        if not count:
+            return
+        samples = self.buckets[shape]
+        if count <= len(samples) and self.done[_name(shape)]["order"] != _order(samples[:count]):
+            raise Failure(
+                f"the latents in {self.folder} were made from other samples than the index lists now; delete that "
+                f"folder to encode them anew"
+            )
+
+    @property
+    def _progress(self) -> Path:
+        return self.folder / "progress.json"
+
+    def _path(self, shape: Shape) -> Path:
+        return self.folder / f"{_name(shape)}.f16"
+
+
+@torch.no_grad()
+def encode(vae: Autoencoder, frames: np.ndarray, device: torch.device) -> np.ndarray:
+    """Raw posterior means, fp16 [B, C, f, h, w], of uint8 [B, F, H, W, 3]."""
+    mean, _ = vae.posterior(to_video(frames, device))
+    peak = float(mean.abs().max())
+    if not peak < HALF_LIMIT:
+        raise Failure(f"the autoencoder gives latents up to {peak:.3g}, which fp16 cannot hold")
+    return mean.float().cpu().numpy().astype(np.float16)
+
+
+def _first(loader: Loader[np.ndarray], count: int):
+    # Asking the loader for one batch more would have it decode past the end.
+    return islice(loader, count)
+
+
+def _unit_name(folder: Path) -> str:
+    return f"{folder.name}-{sha256_of(folder / 'dataset.json')[:12]}"
+
+
+def _name(shape: Shape) -> str:
+    return "x".join(map(str, shape))
+
+
+def _order(samples: list[Sample]) -> str:
+    return hashlib.sha256("\n".join(s.key for s in samples).encode()).hexdigest()

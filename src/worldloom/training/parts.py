@@ -1,0 +1,160 @@
+"""What a transformer run is assembled from: frozen autoencoder, tokenizer, caches, and the models to train.
+
+The autoencoder (with the statistics of its latents) and the tokenizer are settled once and kept in the run folder,
+so a resumed run has the same ones even if the dataset has grown meanwhile.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from worldloom.core.error import UsageError
+from worldloom.core.file import sha256_of
+from worldloom.core.seed import derive_seed, numpy_generator
+from worldloom.data.manifest import Manifest
+from worldloom.dit.model import Transformer, TransformerConfig
+from worldloom.generate.card import Card, Sampling
+from worldloom.text.encoder import TextEncoder, TextEncoderConfig
+from worldloom.text.tokenizer import Tokenizer
+from worldloom.training.captions import CaptionCache, tokenizer_for
+from worldloom.training.latents import LatentCache
+from worldloom.training.objective import Surroundings
+from worldloom.vae.autoencoder import Autoencoder
+
+# Clips whose latents give the statistics: the error of a mean over them is far below what training notices.
+STATISTICS_CLIPS = 512
+
+
+@dataclass(frozen=True)
+class LatentDataConfig:
+    """Which samples, encoded by what, how many at once.
+
+    `vae` is a folder with `vae/` weights (a run's `ema`, say); `cache` holds latents and token ids; `samples`
+    limits the manifest to its first ones (0: all); `batch_tokens` is the budget of one batch in patches;
+    `vocab_size` is the tokenizer's, which is trained on the captions when the run starts from nothing.
+    """
+
+    folders: tuple[str, ...]
+    vae: str
+    cache: str
+    batch_tokens: int
+    samples: int = 0
+    heldout_permille: int = 20
+    evaluated: int = 48
+    vocab_size: int = 4096
+
+
+@dataclass(frozen=True)
+class Data:
+    """The samples with their latents and captions, and what encodes new ones."""
+
+    manifest: Manifest
+    vae: Autoencoder
+    tokenizer: Tokenizer
+    latents: LatentCache
+    captions: CaptionCache
+
+
+def gather_data(config: LatentDataConfig, start_from: str, surroundings: Surroundings) -> Data:
+    """Encode and tokenize what is not cached yet (the leading rank does, the others wait), and open it all."""
+    run, parallel = surroundings.run, surroundings.parallel
+    manifest = Manifest.load(config.folders)
+    if config.samples:
+        manifest = Manifest(manifest.samples[: config.samples])
+    steps: tuple[Callable[[], object], ...] = (
+        lambda: _settle_vae(config, start_from, manifest, surroundings),
+        lambda: _settle_tokenizer(config, start_from, manifest, run),
+        lambda: _captions(config, manifest, run, surroundings.quiet),
+    )
+    if parallel.leads:
+        for step in steps:
+            step()
+    parallel.wait()
+    vae = Autoencoder.load(run / "vae", parallel.device)
+    latents = LatentCache(Path(config.cache), manifest, vae)
+    if parallel.leads:
+        latents.fill(vae, parallel.device, surroundings.quiet)
+    parallel.wait()
+    captions = _captions(config, manifest, run, quiet=True)
+    return Data(
+        manifest,
+        vae,
+        Tokenizer.load(run / "tokenizer"),
+        LatentCache(Path(config.cache), manifest, vae),
+        captions,
+    )
+
+
+def initial_models(
+    transformer: TransformerConfig, text: TextEncoderConfig, vocab_size: int, start_from: str, seed: int
+) -> tuple[Transformer, TextEncoder]:
+    """Models with fresh weights from the seed, or with those of the checkpoint folder `start_from`."""
+    if start_from:
+        folder = Path(start_from)
+        trained = Transformer.load(folder / "transformer", dtype=torch.float32)
+        encoder = TextEncoder.load(folder / "text_encoder", dtype=torch.float32)
+        return trained.train().requires_grad_(True), encoder.train().requires_grad_(True)
+    with torch.random.fork_rng():
+        torch.manual_seed(derive_seed(seed, "weights"))
+        return Transformer(transformer), TextEncoder(replace(text, vocab_size=vocab_size))
+
+
+def card_for(manifest: Manifest, name: str, description: str, sampling: Sampling) -> Card:
+    """What a checkpoint trained on these samples says about itself; the commonest size comes first."""
+    sizes = Counter((s.width, s.height) for s in manifest.samples if not s.picture)
+    sizes = sizes or Counter((s.width, s.height) for s in manifest.samples)
+    rates = {s.fps for s in manifest.samples if not s.picture} or {1.0}
+    if len(rates) > 1:
+        raise UsageError(f"the dataset mixes frame rates {sorted(rates)}; a model is trained at one")
+    return Card(
+        name=name,
+        description=description,
+        licence="Apache-2.0",
+        recipe=name,
+        data=f"{len(manifest.samples)} takes of simulated worlds rendered by worldloom",
+        sizes=tuple(size for size, _ in sorted(sizes.items(), key=lambda item: (-item[1], item[0]))),
+        fps=round(rates.pop()),
+        num_frames=tuple(sorted({s.num_frames for s in manifest.samples})),
+        sampling=sampling,
+    )
+
+
+def _settle_vae(config: LatentDataConfig, start_from: str, manifest: Manifest, around: Surroundings) -> None:
+    """Keep the autoencoder in the run, measuring its latents' statistics if it has none yet."""
+    if (around.run / "vae").exists():
+        return
+    source = Path(start_from or config.vae) / "vae"
+    if not (source / "config.json").is_file():
+        raise UsageError(
+            f"{source} holds no autoencoder; train one and give its folder with --data.vae=RUN/ema"
+        )
+    vae = Autoencoder.load(source, around.parallel.device)
+    latents = LatentCache(Path(config.cache), manifest, vae)
+    latents.fill(vae, around.parallel.device, around.quiet)
+    unmeasured = bool((vae.latents_mean == 0).all() and (vae.latents_std == 1).all())
+    if unmeasured:
+        order = numpy_generator("statistics").permutation(len(manifest.samples))
+        vae.set_statistics(*latents.statistics([int(i) for i in order[:STATISTICS_CLIPS]]))
+    partial = around.run / ".vae.part"
+    vae.save(partial)
+    partial.rename(around.run / "vae")
+
+
+def _settle_tokenizer(config: LatentDataConfig, start_from: str, manifest: Manifest, run: Path) -> None:
+    if (run / "tokenizer").exists():
+        return
+    if start_from:
+        tokenizer = Tokenizer.load(Path(start_from) / "tokenizer")
+    else:
+        tokenizer = tokenizer_for(manifest, config.vocab_size)
+    partial = run / ".tokenizer.part"
+    tokenizer.save(partial)
+    partial.rename(run / "tokenizer")
+
+
+def _captions(config: LatentDataConfig, manifest: Manifest, run: Path, quiet: bool) -> CaptionCache:
+    fingerprint = sha256_of(run / "tokenizer" / "tokenizer.json")
+    return CaptionCache(Path(config.cache), manifest, Tokenizer.load(run / "tokenizer"), fingerprint, quiet)
