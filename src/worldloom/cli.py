@@ -76,11 +76,12 @@ def run(words: Sequence[str]) -> Outcome:
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
-    shared = _shared()
     parser = Parser(
-        prog="worldloom", description="Words, pictures and clips in; video worlds out.", parents=[shared]
+        prog="worldloom", description="Words, pictures and clips in; video worlds out.", parents=[_shared()]
     )
+    # Parents lend their very actions, whose defaults this changes: the verbs get a parent of their own.
     parser.set_defaults(json=False, quiet=False, debug=False)
+    shared = _shared()
     parser.add_argument("--version", action="version", version=_version())
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", parser_class=Parser)
     for name, add in VERBS.items():
@@ -263,9 +264,15 @@ def _add_train(verbs: Any, name: str, shared: Parser) -> None:
     examples = """vae_debug
     dit_tiny --optimizer.lr=1e-3 --resume"""
     parser = _verb(verbs, name, shared, "run a named, complete recipe; an interrupted run goes on", examples)
-    parser.usage = "worldloom train RECIPE [--name.of.field=value ...] [--resume]"
+    parser.usage = "worldloom train RECIPE [--name.of.field=value ...] [--run DIR] [--resume | --no-resume]"
     parser.add_argument("recipe", metavar="RECIPE")
-    parser.add_argument("--resume", action="store_true", help="demand that there is a run to go on with")
+    parser.add_argument("--run", type=Path, metavar="DIR", help="the run's folder; default: runs/RECIPE")
+    parser.add_argument(
+        "--resume",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="go on with the run in the folder, if there is one (default)",
+    )
     parser.set_defaults(do=_train)
 
 
@@ -345,10 +352,13 @@ def _worlds_dataset(args: argparse.Namespace) -> Outcome:
 
 
 def _train(args: argparse.Namespace) -> Outcome:
-    from worldloom.training import command
+    from dataclasses import asdict
 
-    result = command.train(args.recipe, args.changes, resume=args.resume, quiet=args.quiet)
-    return result, f"{args.recipe}: done"
+    from worldloom.recipes import command
+
+    folder = Path("runs") / args.recipe if args.run is None else args.run
+    outcome = command.train(args.recipe, args.changes, folder, resume=args.resume, quiet=args.quiet)
+    return {**asdict(outcome), "run": str(outcome.run)}, ""
 
 
 def _models_list(args: argparse.Namespace) -> Outcome:

@@ -55,7 +55,7 @@ class Footage:
 class Clip:
     """Frames uint8 [F, H, W, 3], their rate per second, and the settings that made them."""
 
-    frames: Frames
+    frames: np.ndarray  # checked here, as users make clips of their own
     fps: Fraction
     settings: dict[str, Any] = field(default_factory=dict)
 
