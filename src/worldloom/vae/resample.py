@@ -24,6 +24,11 @@ def as_clip(x: Tensor, batch: int) -> Tensor:
     return frames.permute(0, 4, 1, 2, 3)
 
 
+def join_frames(chunks: list[Tensor]) -> Tensor:
+    """Concatenate [B, C, F, H, W] along F, channels-last; `torch.cat` alone would guess the layout from slices."""
+    return torch.cat([chunk.permute(0, 2, 3, 4, 1) for chunk in chunks], dim=1).permute(0, 4, 1, 2, 3)
+
+
 class HalvingConv2d(nn.Conv2d):
     """3x3 convolution with stride 2 and one zero row and column at the bottom and right."""
 
@@ -65,10 +70,10 @@ class HalvingTimeConv(nn.Conv3d):
     def forward(self, x: Tensor, state: StreamState | None = None) -> Tensor:
         """[B, C, 2n + 1, H, W] -> [B, C, n + 1, H, W] at a clip's start, [.., 2n, ..] -> [.., n, ..] after."""
         if starts(state):
-            out = x if x.shape[2] == 1 else torch.cat([x[:, :, :1], super().forward(x)], dim=2)
+            out = x if x.shape[2] == 1 else join_frames([x[:, :, :1], super().forward(x)])
         else:
             before = state.recall(self)
-            out = super().forward(torch.cat([before, x], dim=2))
+            out = super().forward(join_frames([before, x]))
         if state is not None:
             state.keep(self, x[:, :, -1:])
         return out
@@ -88,7 +93,7 @@ class DoublingTimeConv(CausalConv3d):
             earlier, later = super().forward(rest, state).chunk(2, dim=1)
             for i in range(rest.shape[2]):
                 frames += [earlier[:, :, i : i + 1], later[:, :, i : i + 1]]
-        return torch.cat(frames, dim=2)
+        return join_frames(frames)
 
 
 class Downsample(nn.Module):
