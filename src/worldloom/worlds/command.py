@@ -18,7 +18,8 @@ from worldloom.worlds.dataset import write_dataset
 from worldloom.worlds.families import FAMILIES
 from worldloom.worlds.look import CAMERA_MOVES, COLOURS, FLOORS, MATERIALS, MOODS
 from worldloom.worlds.plan import DatasetPlan
-from worldloom.worlds.render import FPS, render_take
+from worldloom.worlds.render import render_take
+from worldloom.worlds.stage import FPS
 
 MAX_SIDE, MAX_SECONDS = 2048, 120
 
@@ -94,9 +95,8 @@ def render(
         write_json(truth, {**take.truth, "captions": take.captions})
     if arrays is not None:
         assert take.masks is not None and take.depth is not None
-        with whole_file(arrays, force) as temporary:
-            with open(temporary, "wb") as file:
-                np.savez_compressed(file, masks=take.masks, depth=take.depth)
+        with whole_file(arrays, force) as temporary, open(temporary, "wb") as file:
+            np.savez_compressed(file, masks=take.masks, depth=take.depth)
     return {"files": [str(path) for path in targets], "frames": num_frames, "captions": take.captions}
 
 

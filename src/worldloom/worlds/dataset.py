@@ -23,7 +23,8 @@ from worldloom.core.picture import encode_picture
 from worldloom.core.progress import Bar, progress
 from worldloom.core.video_writer import encode_bytes
 from worldloom.worlds.plan import DatasetPlan, SamplePlan
-from worldloom.worlds.render import FPS, render_take
+from worldloom.worlds.render import render_take
+from worldloom.worlds.stage import FPS
 
 QUALITY = (
     14  # x264 constant rate factor: visually lossless, so that the autoencoder learns worlds and not blocks

@@ -7,41 +7,42 @@ about 4 ms with the small font (130 ms with the default one), so that every take
 from __future__ import annotations
 
 import atexit
+import importlib
 import os
 from types import TracebackType
 from typing import Any
 
-# MuJoCo reads the variable when its GL classes are imported; a user's own choice stands.
-BACKEND = os.environ.get("MUJOCO_GL") or "osmesa"
+import mujoco
+import numpy as np
 
-import mujoco  # noqa: E402
-import numpy as np  # noqa: E402
+from worldloom.core.error import Failure
+from worldloom.worlds.camera import View
+from worldloom.worlds.record import geom_owner
+from worldloom.worlds.scene import Thing
 
-from worldloom.worlds.camera import View  # noqa: E402
-from worldloom.worlds.record import geom_owner  # noqa: E402
-from worldloom.worlds.scene import Thing  # noqa: E402
+BACKENDS = {"osmesa": "libosmesa6", "egl": "libegl1"}
 
 _context: Any = None
 
 
 def open_context() -> None:
-    """Makes the process's GL context current, creating it on first use.
+    """Makes the process's GL context current, creating it on first use; MUJOCO_GL chooses `osmesa` or `egl`.
 
     Raises:
-        RuntimeError: the software or GPU driver is missing; says which package installs it.
+        Failure: no such backend, or its driver is missing; says which package installs it.
     """
     global _context
     if _context is not None:
         return
+    backend = os.environ.get("MUJOCO_GL") or "osmesa"
+    if backend not in BACKENDS:
+        raise Failure(f"MUJOCO_GL={backend!r} cannot render offscreen; allowed are {', '.join(BACKENDS)}")
     try:
-        if BACKEND == "egl":
-            from mujoco.egl import GLContext
-        else:
-            from mujoco.osmesa import GLContext
-        _context = GLContext(64, 64)
-    except Exception as error:
-        raise RuntimeError(
-            f"no offscreen OpenGL by {BACKEND!r} ({error}); install it with: apt-get install libosmesa6"
+        _context = importlib.import_module(f"mujoco.{backend}").GLContext(64, 64)
+    except (ImportError, AttributeError, RuntimeError, OSError) as error:
+        package = BACKENDS[backend]
+        raise Failure(
+            f"no offscreen OpenGL by {backend} ({error}); run: apt-get install {package}"
         ) from error
     _context.make_current()
     atexit.register(_context.free)

@@ -1,5 +1,6 @@
 """The families of simulated worlds, one module each."""
 
+from worldloom.core.error import UsageError
 from worldloom.worlds.families.basketball import Basketball
 from worldloom.worlds.families.billiards import Billiards
 from worldloom.worlds.families.bounce import Bounce
@@ -8,6 +9,7 @@ from worldloom.worlds.families.drive import Drive
 from worldloom.worlds.families.fragile import Fragile
 from worldloom.worlds.families.occluder import Occluder
 from worldloom.worlds.families.pendulum import Pendulum
+from worldloom.worlds.families.pillow import Pillow
 from worldloom.worlds.families.pour import Pour
 from worldloom.worlds.families.pusher import Pusher
 from worldloom.worlds.families.ramp import Ramp
@@ -25,6 +27,7 @@ FAMILIES: dict[str, Family] = {
         Fragile(),
         Occluder(),
         Pendulum(),
+        Pillow(),
         Pour(),
         Pusher(),
         Ramp(),
@@ -37,8 +40,8 @@ def family(name: str) -> Family:
     """The family of that name.
 
     Raises:
-        ValueError: no such family; names those there are.
+        UsageError: no such family; names those there are.
     """
     if name not in FAMILIES:
-        raise ValueError(f"no world family called {name!r}; there are {', '.join(FAMILIES)}")
+        raise UsageError(f"no world family called {name!r}; there are {', '.join(FAMILIES)}")
     return FAMILIES[name]
