@@ -18,6 +18,7 @@ from worldloom.worlds.dataset import write_dataset
 from worldloom.worlds.families import FAMILIES
 from worldloom.worlds.look import CAMERA_MOVES, COLOURS, FLOORS, MATERIALS, MOODS
 from worldloom.worlds.plan import DatasetPlan
+from worldloom.worlds.recaption import recaption as rewrite_captions
 from worldloom.worlds.render import render_take
 from worldloom.worlds.stage import FPS
 
@@ -115,3 +116,8 @@ def dataset(
     """Renders a training set; see `DatasetPlan` and `write_dataset`."""
     plan = DatasetPlan(takes, seed, families or tuple(FAMILIES), scale, pictures, long)
     return write_dataset(plan, output, workers=workers, quiet=quiet)
+
+
+def recaption(folder: Path, wordings: int, *, quiet: bool = False) -> dict[str, Any]:
+    """Captions a rendered dataset again from its truth; see `recaption.recaption`."""
+    return rewrite_captions(folder, wordings, quiet=quiet)

@@ -48,7 +48,7 @@ def write_dataset(
     write_json(settings, plan.settings())
     for leftover in folder.glob(".*.part*"):
         leftover.unlink()
-    todo = [shard for shard in range(plan.num_shards) if not _index_path(folder, shard).exists()]
+    todo = [shard for shard in range(plan.num_shards) if not shard_index_path(folder, shard).exists()]
     start = time.monotonic()
     with progress(plan.takes, "rendering", quiet, "takes") as bar:
         bar.jump(plan.takes - sum(len(_shard_range(plan, shard)) for shard in todo))
@@ -106,7 +106,7 @@ def _render_shard(job: tuple[DatasetPlan, str, int]) -> None:
                 _counter.value += 1
     path = Path(folder) / name
     entry = {"sha256": sha256_of(path), "samples": len(lines), "bytes": path.stat().st_size, "index": lines}
-    write_json(_index_path(Path(folder), shard), entry)
+    write_json(shard_index_path(Path(folder), shard), entry)
 
 
 def _write_sample(tar: tarfile.TarFile, plan: DatasetPlan, sample: SamplePlan) -> dict[str, Any]:
@@ -120,11 +120,13 @@ def _write_sample(tar: tarfile.TarFile, plan: DatasetPlan, sample: SamplePlan) -
         wordings=plan.wordings,
     )
     if sample.picture:
-        _add(tar, f"{sample.key}.png", encode_picture(take.frames[0]))
+        add_member(tar, f"{sample.key}.png", encode_picture(take.frames[0]))
     else:
-        _add(tar, f"{sample.key}.mp4", encode_bytes(take.frames, FPS, crf=QUALITY))
+        add_member(tar, f"{sample.key}.mp4", encode_bytes(take.frames, FPS, crf=QUALITY))
     text = {"family": sample.family, "seed": sample.seed, "captions": take.captions, "truth": take.truth}
-    _add(tar, f"{sample.key}.json", json.dumps(text, ensure_ascii=False, separators=(",", ":")).encode())
+    add_member(
+        tar, f"{sample.key}.json", json.dumps(text, ensure_ascii=False, separators=(",", ":")).encode()
+    )
     return {
         "key": sample.key,
         "family": sample.family,
@@ -137,7 +139,7 @@ def _write_sample(tar: tarfile.TarFile, plan: DatasetPlan, sample: SamplePlan) -
     }
 
 
-def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+def add_member(tar: tarfile.TarFile, name: str, content: bytes) -> None:
     member = tarfile.TarInfo(name)
     member.size = len(content)
     tar.addfile(member, io.BytesIO(content))
@@ -145,7 +147,9 @@ def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
 
 def _write_index(plan: DatasetPlan, folder: Path) -> dict[str, Any]:
     """index.jsonl and shards.json from the shards' own indices."""
-    entries = {shard_name(shard): read_json(_index_path(folder, shard)) for shard in range(plan.num_shards)}
+    entries = {
+        shard_name(shard): read_json(shard_index_path(folder, shard)) for shard in range(plan.num_shards)
+    }
     lines = [line for entry in entries.values() for line in entry["index"]]
     with whole_file(folder / "index.jsonl", force=True) as temporary:
         temporary.write_text("".join(json.dumps(line) + "\n" for line in lines))
@@ -165,7 +169,7 @@ def shard_name(shard: int) -> str:
     return f"shard-{shard:05d}.tar"
 
 
-def _index_path(folder: Path, shard: int) -> Path:
+def shard_index_path(folder: Path, shard: int) -> Path:
     return folder / "shards" / f"{shard:05d}.json"
 
 
