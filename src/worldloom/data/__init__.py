@@ -1,0 +1,1 @@
+"""Training data: manifest, shard, dataset, bucket, loader."""

@@ -1,0 +1,1 @@
+"""Measurement: prompt truth, motion, and the judges behind the numbers."""

@@ -1,0 +1,1 @@
+"""The mathematics of flow matching, free of models: path, timestep, schedule, sampler, guidance."""

@@ -1,0 +1,1 @@
+"""Layers without opinions: attention, rope, modulation, patchify, causal convolution."""

@@ -1,0 +1,1 @@
+"""Language to vectors: tokenizer and text encoder."""

@@ -1,0 +1,1 @@
+"""Trainer, objectives, optimizer, average of weights, data-parallel runs."""

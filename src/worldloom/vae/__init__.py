@@ -1,0 +1,1 @@
+"""The video autoencoder: encoder, decoder, losses, presets."""

@@ -1,0 +1,1 @@
+"""Simulated worlds on MuJoCo: engine, look, families, captions, truth."""
