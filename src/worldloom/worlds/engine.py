@@ -68,6 +68,10 @@ class Painter:
             names.index(model.flex(i).name) + 1 if model.flex(i).name in names else 0
             for i in range(model.nflex)
         ]
+        self.skin_mask = [
+            names.index(model.skin(i).name) + 1 if model.skin(i).name in names else 0
+            for i in range(model.nskin)
+        ]
 
     def look(self, data: mujoco.MjData, view: View) -> None:
         """Places the camera and takes the scene over from the simulation."""
@@ -108,6 +112,8 @@ class Painter:
                 table[geom.segid + 1] = self.geom_mask[geom.objid]
             elif geom.objtype == mujoco.mjtObj.mjOBJ_FLEX:
                 table[geom.segid + 1] = self.flex_mask[geom.objid]
+            elif geom.objtype == mujoco.mjtObj.mjOBJ_SKIN:
+                table[geom.segid + 1] = self.skin_mask[geom.objid]
         return table[ids]
 
     def _metres(self, raw: np.ndarray) -> np.ndarray:

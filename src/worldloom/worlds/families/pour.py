@@ -57,7 +57,7 @@ class Pour(Family[PourParameters]):
         return PourParameters(
             plan=plan,
             side=int(rng.choice([-1, 1])),
-            grains=int(rng.integers(17, 25)),
+            grains=int(rng.integers(19, 27)),
             paint=Paint(paints[0].colour, material),
             grain_paint=Paint(paints[1].colour, "plastic"),
             stand_paint=paints[2],
@@ -67,7 +67,7 @@ class Pour(Family[PourParameters]):
         )
 
     def build(self, parameters: PourParameters, look: Look) -> Scene:
-        scene = Scene(look, Framing(centre=(0, 0, 0.43), width=1.2, height=1.05, elevation=-17))
+        scene = Scene(look, Framing(centre=(0, 0, 0.43), width=1.2, height=1.05, elevation=-21))
         # Two dozen grains make a hundred contacts; a long step keeps them affordable, low falls keep it exact.
         scene.timestep = 1 / 240
         self._add_cup(scene, parameters)
@@ -75,7 +75,7 @@ class Pour(Family[PourParameters]):
         for index, place in enumerate(_places(parameters.grains)):
             name = f"grain_{index + 1}"
             scene.raw(
-                f'<body name="{name}" pos="{vector(place)}"><joint type="free" damping="0.03"/>'
+                f'<body name="{name}" pos="{vector(place)}"><joint type="free" damping="0.2"/>'
                 f'<geom type="sphere" size="{GRAIN}" material="{colour}" density="300" condim="1" '
                 'friction="0.5 0.01 0.001"/></body>',
                 name, "grain", parameters.grain_paint, size=GRAIN,
