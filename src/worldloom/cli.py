@@ -276,6 +276,20 @@ def _add_train(verbs: Any, name: str, shared: Parser) -> None:
     parser.set_defaults(do=_train)
 
 
+def _add_evaluate(verbs: Any, name: str, shared: Parser) -> None:
+    parser = _verb(
+        verbs, name, shared, "measure a model: one table, and how each number was made", "prompts -o out"
+    )
+    parser.add_argument("suite", metavar="SUITE", help="prompts, or judge (trains what judges them)")
+    parser.add_argument("-o", "--output", type=Path, default=Path("out"), metavar="DIR", help="default: out")
+    parser.add_argument("--force", action="store_true", help="replace an existing report")
+    parser.add_argument("--model", default="tiny", metavar="NAME_OR_FOLDER", help="default: tiny")
+    parser.add_argument("--device", default="auto", metavar="auto|cpu|cuda|mps", help="default: auto")
+    parser.add_argument("--steps", type=int, metavar="N", help="sampler steps, 1 to 1000")
+    parser.add_argument("--guidance", type=float, metavar="G", help="1 to 50")
+    parser.set_defaults(do=_evaluate)
+
+
 def _add_models(verbs: Any, name: str, shared: Parser) -> None:
     parser = _verb(
         verbs, name, shared, "models in the package, and what a checkpoint says of itself", "list\nshow tiny"
@@ -301,6 +315,7 @@ VERBS: dict[str, Callable[[Any, str, Parser], None]] = {
     "edit": _add_edit,
     "worlds": _add_worlds,
     "train": _add_train,
+    "evaluate": _add_evaluate,
     "models": _add_models,
     "doctor": _add_doctor,
 }
@@ -359,6 +374,15 @@ def _train(args: argparse.Namespace) -> Outcome:
     folder = Path("runs") / args.recipe if args.run is None else args.run
     outcome = command.train(args.recipe, args.changes, folder, resume=args.resume, quiet=args.quiet)
     return {**asdict(outcome), "run": str(outcome.run)}, ""
+
+
+def _evaluate(args: argparse.Namespace) -> Outcome:
+    from worldloom.evaluate import command
+
+    painting = command.Painting(steps=args.steps, guidance=args.guidance, device=args.device)
+    return command.evaluate(
+        args.suite, args.model, output=args.output, painting=painting, force=args.force, quiet=args.quiet
+    )
 
 
 def _models_list(args: argparse.Namespace) -> Outcome:
