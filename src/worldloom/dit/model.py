@@ -120,6 +120,7 @@ class Transformer(nn.Module):
         text = tuple(block.attn2.project_text(words) for block in self.blocks)
         if image_embeds is None:
             return TextContext(text, bias.to(dtype))
+        assert embedder.image_embedder is not None, "checked above by image_size"
         picture = embedder.image_embedder(image_embeds.to(dtype))
         return TextContext(
             text, bias.to(dtype), tuple(block.attn2.project_image(picture) for block in self.blocks)
