@@ -8,6 +8,23 @@ from worldloom.worlds.scene import Thing
 # Nouns by caption key; the first is the plain word, any may be used. A family may add keys of its own here.
 NOUNS: dict[str, tuple[str, ...]] = {
     "ball": ("ball", "ball", "sphere"),
+    "box": ("box", "box", "crate"),
+    "cylinder": ("cylinder",),
+    "screen": ("screen", "wall", "board"),
+    "car": ("car", "toy car", "little car"),
+    "cone": ("traffic cone", "cone"),
+    "block": ("block", "block"),
+    "arm": ("robot arm", "robotic arm"),
+    "table": ("table",),
+    "egg": ("egg",),
+    "tomato": ("tomato",),
+    "cushion": ("cushion", "soft cushion"),
+    "ledge": ("ledge", "block"),
+    "yolk": ("yolk",),
+    "shell": ("eggshell",),
+    "cup": ("cup", "mug"),
+    "grain": ("bead",),
+    "pillow": ("pillow",),
 }
 
 MATERIALS = {

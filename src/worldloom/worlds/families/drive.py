@@ -46,7 +46,7 @@ class Drive(Family[DriveParameters]):
 
     def draw(self, rng: np.random.Generator, seconds: float) -> DriveParameters:
         plan = str(rng.choice(PLANS))
-        paint = draw_paints(rng, 1, materials=("plastic", "metal", "rubber"), avoid=("orange", "grey"))[0]
+        paint = draw_paints(rng, 1, materials=("plastic", "metal"), avoid=("orange", "grey"))[0]
         heading = float(rng.choice([0, 180, 90, -90], p=[0.36, 0.36, 0.18, 0.1]) + rng.uniform(-8, 8))
         pace = 1 / max(seconds, 0.6)
         speed = float(rng.uniform(1.28, 1.42)) * pace

@@ -46,7 +46,7 @@ class Fragile(Family[FragileParameters]):
 
     def draw(self, rng: np.random.Generator, seconds: float) -> FragileParameters:
         kind = "egg" if rng.random() < 0.68 else "tomato"
-        chance = [0.34, 0.2, 0.16, 0.3] if kind == "egg" else [0.45, 0.1, 0.1, 0.35]
+        chance = [0.27, 0.24, 0.2, 0.29] if kind == "egg" else [0.45, 0.1, 0.1, 0.35]
         cause = str(rng.choice(["drop", "cushion", "low", "knock"], p=chance))
         other, ball = draw_paints(rng, 2, materials=OPAQUE, avoid=("white",))
         size = SIZE * float(rng.uniform(0.92, 1.12))
@@ -75,11 +75,11 @@ class Fragile(Family[FragileParameters]):
 
     def build(self, parameters: FragileParameters, look: Look) -> Scene:
         knock = parameters.cause == "knock"
-        width, height = (1.6, 1.0) if knock else (1.15, 1.25)
+        width, height = (1.7, 1.05) if knock else (1.15, 1.25)
         scene = Scene(
             look,
             Framing(
-                centre=(0.3 * parameters.side if knock else 0, 0, 0.44),
+                centre=(0.16 * parameters.side if knock else 0, 0, 0.44),
                 width=width,
                 height=height,
                 elevation=-14,

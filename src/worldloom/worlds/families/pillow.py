@@ -61,7 +61,7 @@ class Pillow(Family[PillowParameters]):
             density=float(rng.uniform(200, 320) if rolls else rng.uniform(450, 800)),
             drop=float(rng.uniform(0.03, 0.08)) if rolls else float(rng.uniform(0.12, 0.34)),
             x=-side * float(rng.uniform(0.18, 0.26)) if rolls else float(rng.uniform(-0.04, 0.04)),
-            speed=side * pace * float(rng.uniform(0.95, 1.15)) if rolls else 0.0,
+            speed=side * pace * float(rng.uniform(1.0, 1.2)) if rolls else 0.0,
             lift_time=float(rng.uniform(0.42, 0.5)) * max(seconds, 0.9),
             lift_speed=0.42 / (0.34 * max(seconds, 0.9)),
         )
@@ -81,7 +81,7 @@ class Pillow(Family[PillowParameters]):
             f'<body name="weight" pos="{parameters.x} 0 {top + parameters.drop + rise}"><freejoint/>'
             f'<geom type="{shape}" size="{vector(half)}" material="{scene.material(parameters.paint)}" '
             f'density="{parameters.density}" contype="1" conaffinity="3" priority="1" condim="6" '
-            f'friction="0.6 0.01 {0.012 if parameters.plan == "roll" else 0.02}" solref="0.02 1"/>{rope}</body>',
+            f'friction="0.6 0.01 {0.004 if parameters.plan == "roll" else 0.02}" solref="0.02 1"/>{rope}</body>',
             "weight", parameters.shape, parameters.paint, size=size,
         )  # fmt: skip
         self._add_pillow(scene, parameters)

@@ -1,0 +1,167 @@
+"""Wordings of the fragile family. Eggs and tomatoes are called by colour only: their stuff is what they are."""
+
+from __future__ import annotations
+
+from worldloom.worlds.caption import chinese as zh
+from worldloom.worlds.caption import english as en
+from worldloom.worlds.caption.context import Context
+from worldloom.worlds.caption.phrasebook import Phrasebook
+
+
+def _breaks_on_floor(c: Context) -> bool:
+    """Whether a knocked egg broke in the fall and not under the blow."""
+    lands, breaks = c.events("land"), c.events("break")
+    return bool(lands and breaks and breaks[0].frame >= lands[0].frame)
+
+
+def _falls(c: Context) -> bool:
+    return c.details["cause"] != "knock" or c.has("land")
+
+
+class English(Phrasebook):
+    def line(self, c: Context) -> str:
+        who = en.a(c, c.main, 0)
+        broken, cause = c.facts.outcome == "egg_breaks", c.details["cause"]
+        whole = c.pick("stays whole", "does not break", "remains intact", "survives")
+        if cause == "knock":
+            ball, ledge = en.a(c, c.things["ball"], 0.3), en.a(c, c.things["ledge"], 0.3)
+            off = c.pick(f"{ball} knocks {who} off {ledge}", f"{who} is knocked off {ledge} by {ball}")
+            hit = c.pick(f"{ball} hits {who}", f"{ball} rolls into {who}", f"{ball} bumps into {who}")
+            if broken and not _breaks_on_floor(c):
+                return f"{hit} and {c.pick('cracks it open', 'breaks it', 'it breaks', 'smashes it')}"
+            if broken:
+                return f"{off} and it {c.pick('breaks', 'smashes', 'breaks open', 'bursts')}"
+            return f"{off if _falls(c) else hit} and it {whole}"
+        drop = {
+            "drop": c.pick("falls", "is dropped", "drops", "falls from above"),
+            "low": c.pick("falls a few centimetres", "is dropped from just above the ground", "falls from a very low height"),
+            "cushion": c.pick(f"falls onto {en.a(c, c.things['cushion'], 0.3)}", f"lands on {en.a(c, c.things['cushion'], 0.3)}") if "cushion" in c.things else "",
+        }[cause]  # fmt: skip
+        if broken:
+            return f"{who} {drop} and {c.pick('breaks', 'smashes', 'cracks open', 'breaks into pieces')}"
+        return f"{who} {drop} and {whole}"
+
+    def opening(self, c: Context) -> str:
+        who, cause = en.a(c, c.main, 0), c.details["cause"]
+        if cause == "knock":
+            ball, ledge = en.a(c, c.things["ball"], 0.8), en.a(c, c.things["ledge"], 0.8)
+            return c.pick(
+                f"{who} sits at the edge of {ledge} while {ball} rolls towards it",
+                f"{ball} rolls along {ledge} towards {who}, high above the ground",
+                f"on top of {ledge}, {ball} rolls at {who}",
+            )
+        if cause == "cushion":
+            cushion = en.a(c, c.things["cushion"], 0.8)
+            return c.pick(
+                f"{who} is in the air above {cushion}",
+                f"{who} falls towards {cushion}",
+                f"{cushion} waits under {who}",
+            )
+        if cause == "low":
+            return c.pick(f"{who} hangs just above the ground", f"{who} is let go close to the ground")
+        return c.pick(
+            f"{who} falls through the air",
+            f"{who} is dropped from a height",
+            f"{who} is let go high above the ground",
+        )
+
+    def story(self, c: Context) -> list[str]:
+        who, said = en.the(c, c.main), []
+        if c.has("knock"):
+            said.append(
+                c.pick(
+                    f"{en.the(c, c.things['ball'])} strikes {who}",
+                    f"{en.the(c, c.things['ball'])} runs into {who}",
+                )
+            )
+        if c.has("land") and c.details["cause"] == "knock":
+            said.append(
+                c.pick(f"{who} goes over the edge and hits the ground", f"{who} tumbles down to the ground")
+            )
+        elif c.has("land"):
+            under = "the cushion" if c.details["cause"] == "cushion" else "the ground"
+            said.append(
+                c.pick(f"{who} hits {under}", f"{who} lands on {under}", f"{who} comes down on {under}")
+            )
+        if c.has("break"):
+            said.append(
+                c.pick(
+                    "the shell bursts into two halves", "the shell cracks open", "the eggshell splits in two"
+                )
+            )
+        elif c.details["cause"] == "cushion":
+            said.append(c.pick("the soft cushion takes up the fall", "the cushion gives way gently"))
+        return said
+
+    def ending(self, c: Context) -> str:
+        who = en.the(c, c.main)
+        return {
+            "egg_breaks": c.pick("the yolk runs out between the pieces of shell", "yolk and white lie between two halves of shell", f"{who} is broken, its yolk in the open", "all that is left is a yolk and broken shell"),
+            "egg_survives": c.pick(f"{who} is still whole", f"the shell of {who} has held", f"{who} does not break", "not a crack is to be seen"),
+            "tomato_survives": c.pick(f"{who} is unharmed", f"{who} is still whole", f"nothing happens to {who}", f"{who} stays in one piece"),
+        }[c.facts.outcome]  # fmt: skip
+
+
+class Chinese(Phrasebook):
+    def line(self, c: Context) -> str:
+        who = zh.a(c, c.main, 0)
+        broken, cause = c.facts.outcome == "egg_breaks", c.details["cause"]
+        whole = c.pick("完好无损", "没有破", "没摔坏", "安然无恙")
+        if cause == "knock":
+            ball, ledge = zh.a(c, c.things["ball"], 0.3), zh.a(c, c.things["ledge"], 0.3)
+            off = c.pick(f"{ball}把{who}从{ledge}上撞下来", f"{who}被{ball}撞下{ledge}")
+            hit = c.pick(f"{ball}撞上{who}", f"{ball}滚过来碰到{who}", f"{ball}碰了一下{who}")
+            if broken and not _breaks_on_floor(c):
+                return f"{hit},{c.pick('把它撞破了', '蛋破了', '蛋壳碎了', '撞碎了它')}"
+            if broken:
+                return f"{off},{c.pick('摔破了', '摔碎了', '蛋壳碎了', '破了')}"
+            return f"{off if _falls(c) else hit},{whole}"
+        drop = {
+            "drop": c.pick("掉下来", "从高处落下", "摔到地上", "落到地上"),
+            "low": c.pick("从很低的地方落下", "从离地几厘米处掉下", "轻轻落到地上"),
+            "cushion": c.pick(f"落在{zh.a(c, c.things['cushion'], 0.3)}上", f"掉到{zh.a(c, c.things['cushion'], 0.3)}上") if "cushion" in c.things else "",
+        }[cause]  # fmt: skip
+        if broken:
+            return f"{who}{drop},{c.pick('摔破了', '摔碎了', '蛋壳裂开了', '碎了')}"
+        return f"{who}{drop},{whole}"
+
+    def opening(self, c: Context) -> str:
+        who, cause = zh.a(c, c.main, 0), c.details["cause"]
+        if cause == "knock":
+            ball, ledge = zh.a(c, c.things["ball"], 0.8), zh.a(c, c.things["ledge"], 0.8)
+            return c.pick(
+                f"{who}放在{ledge}边上,{ball}朝它滚来",
+                f"{ball}在{ledge}上滚向{who}",
+                f"{ledge}上,{ball}冲着{who}滚过去",
+            )
+        if cause == "cushion":
+            cushion = zh.a(c, c.things["cushion"], 0.8)
+            return c.pick(f"{who}在{cushion}上方落下", f"{who}朝着{cushion}掉下去", f"{who}的下面是{cushion}")
+        if cause == "low":
+            return c.pick(f"{who}离地面很近", f"{who}在贴近地面处被松开")
+        return c.pick(f"{who}在空中下落", f"{who}从高处被松开", f"{who}从上方掉下来")
+
+    def story(self, c: Context) -> list[str]:
+        who, said = zh.the(c, c.main), []
+        if c.has("knock"):
+            said.append(
+                c.pick(f"{zh.the(c, c.things['ball'])}撞到{who}", f"{zh.the(c, c.things['ball'])}碰上了{who}")
+            )
+        if c.has("land") and c.details["cause"] == "knock":
+            said.append(c.pick(f"{who}从边上掉下去,落到地面", f"{who}翻下来,碰到地面"))
+        elif c.has("land"):
+            under = "软垫" if c.details["cause"] == "cushion" else "地面"
+            said.append(c.pick(f"{who}碰到{under}", f"{who}落到{under}上"))
+        if c.has("break"):
+            said.append(c.pick("蛋壳裂成两半", "蛋壳一下子裂开", "蛋壳碎了"))
+        elif c.details["cause"] == "cushion":
+            said.append(c.pick("柔软的垫子缓冲了下落", "垫子轻轻陷了下去"))
+        return said
+
+    def ending(self, c: Context) -> str:
+        who = zh.the(c, c.main)
+        return {
+            "egg_breaks": c.pick("蛋黄流了出来", "蛋黄和蛋清露在蛋壳之间", f"{who}碎了,蛋黄露在外面", "只剩下蛋黄和破碎的蛋壳"),
+            "egg_survives": c.pick(f"{who}还是完整的", f"{who}没有破", "蛋壳没有裂开", f"最后{who}完好无损"),
+            "tomato_survives": c.pick(f"{who}完好无损", f"{who}没有摔坏", f"{who}一点事也没有", f"最后{who}还是完整的"),
+        }[c.facts.outcome]  # fmt: skip
