@@ -13,10 +13,11 @@ from worldloom.worlds.look import COLOURS, Look, Paint, draw_paints
 from worldloom.worlds.record import Record
 from worldloom.worlds.scene import Framing, Scene, vector
 
-RADIUS = 0.092  # m; larger than real, so that a ball is still seen in a small picture
-HALF = (1.1, 0.66)  # m, of the cloth
+RADIUS = 0.105  # m; larger than real, so that a ball is still seen in a small picture
+HALF = (1.0, 0.62)  # m, of the cloth
 TOP = 0.3  # m, height of the cloth
-RAIL = (0.06, 0.075)  # m, half width and height above the cloth of the cushions
+RAIL = (0.06, 0.12)  # m, half width and height above the cloth of the cushions, higher than a ball's centre
+FENCE = 0.4  # m, height of the unseen wall on the cushions that keeps a hard shot on the table
 NAMES = ("cue_ball", "ball", "second_ball", "third_ball", "fourth_ball", "fifth_ball", "sixth_ball")
 TIMESTEP = 1 / 960
 MOVED = 0.06  # m; a ball that ends this far from its place was set in motion
@@ -47,8 +48,8 @@ class Billiards(Family[BilliardsParameters]):
             )
         )
         side = int(rng.choice([-1, 1]))
-        cue = np.array([-rng.uniform(0.55, 0.85), rng.uniform(-0.3, 0.3)])
-        target = np.array([rng.uniform(0.1, 0.4), rng.uniform(-0.25, 0.25)])
+        cue = np.array([-rng.uniform(0.5, 0.78), rng.uniform(-0.3, 0.3)])
+        target = np.array([rng.uniform(0.08, 0.34), rng.uniform(-0.25, 0.25)])
         toward = (target - cue) / np.linalg.norm(target - cue)
         across = np.array([-toward[1], toward[0]])
         places = [target]
@@ -68,13 +69,13 @@ class Billiards(Family[BilliardsParameters]):
             places = places[: 3 if rng.random() < 0.4 else 6]
             aim = target + np.array([0, rng.uniform(-0.05, 0.05)])
         elif plan == "miss":
-            aim = target + across * rng.choice([-1, 1]) * rng.uniform(3.2, 4.2) * RADIUS
+            aim = target + across * rng.choice([-1, 1]) * rng.uniform(2.7, 3.3) * RADIUS
             if rng.random() < 0.4:
                 places.append(
                     np.array(
                         [
                             target[0] + rng.uniform(0.25, 0.4),
-                            target[1] + math.copysign(rng.uniform(0.2, 0.3), target[1]),
+                            target[1] + math.copysign(rng.uniform(0.1, 0.22), target[1]),
                         ]
                     )
                 )
@@ -85,7 +86,7 @@ class Billiards(Family[BilliardsParameters]):
             aim = np.array([target[0], 2 * line - target[1]])
         gap = float(np.linalg.norm(aim - cue))
         time = float(rng.uniform(0.3, 0.4) if seconds < 1.4 else rng.uniform(0.4, 0.62))
-        speed = min(gap / time, 4.5) if plan != "miss" else rng.uniform(1.4, 2.2)
+        speed = min(gap / time, 3.6) if plan != "miss" else rng.uniform(1.4, 2.2)
         velocity = (aim - cue) / gap * speed
         mirror = np.array([side, 1])
         cue_paint = Paint("white", "plastic") if rng.random() < 0.7 else draw_paints(
@@ -103,7 +104,7 @@ class Billiards(Family[BilliardsParameters]):
 
     def build(self, parameters: BilliardsParameters, look: Look) -> Scene:
         p = parameters
-        framing = Framing(centre=(0, 0.0, TOP), width=2 * HALF[0] + 0.22, height=1.62, elevation=-42)
+        framing = Framing(centre=(0, 0.0, TOP), width=2 * HALF[0] + 0.22, height=1.5, elevation=-42)
         scene = Scene(look, framing, timestep=TIMESTEP)
         for name, paint, (x, y) in zip(NAMES, (p.cue, *p.balls), (p.cue_place, *p.places), strict=False):
             scene.add(
@@ -118,8 +119,10 @@ class Billiards(Family[BilliardsParameters]):
             for sign in (-1, 1):
                 place = (sign * x * (HALF[0] + RAIL[0]), sign * y * (HALF[1] + RAIL[0]), RAIL[1] / 2)
                 size = (wide, deep, RAIL[1] / 2)
+                high = (*place[:2], FENCE / 2)
                 rails.append(
-                    f'<geom name="rail_{x}_{sign}" type="box" pos="{vector(place)}" size="{vector(size)}" material="{wood}"/>'
+                    f'<geom type="box" pos="{vector(place)}" size="{vector(size)}" material="{wood}"/>'
+                    f'<geom type="box" pos="{vector(high)}" size="{wide} {deep} {FENCE / 2}" group="3"/>'
                 )
         legs = "".join(
             f'<geom type="box" pos="{x * (HALF[0] - 0.05)} {y * (HALF[1] - 0.05)} {-TOP / 2 - 0.02}" '
@@ -128,7 +131,7 @@ class Billiards(Family[BilliardsParameters]):
         )  # fmt: skip
         scene.raw(
             f'<body name="table" pos="0 0 {TOP}">'
-            f'<geom name="cloth" type="box" pos="0 0 -0.04" size="{HALF[0]} {HALF[1]} 0.04" rgba="{green} 1" friction="0.2 0.001 0.0001"/>'
+            f'<geom type="box" pos="0 0 -0.04" size="{HALF[0]} {HALF[1]} 0.04" rgba="{green} 1" friction="0.2 0.001 0.0001"/>'
             f'<geom type="box" pos="0 0 -0.07" size="{HALF[0] + 2 * RAIL[0]} {HALF[1] + 2 * RAIL[0]} 0.05" material="{wood}"/>'
             f"{legs}</body>",
             "table", "table", cloth, moving=False, size=HALF[0],
