@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -48,6 +48,7 @@ class Surroundings:
     quiet: bool
 
 
+@runtime_checkable
 class Objective(Protocol):
     """One thing to learn. Every draw inside derives from (seed, step, place in the batch, purpose)."""
 
@@ -77,6 +78,7 @@ class Objective(Protocol):
         """Close files."""
 
 
+@runtime_checkable
 class Recipe(Protocol):
     """A complete run: a frozen dataclass that can build its objective."""
 

@@ -63,7 +63,7 @@ def run(recipe: Recipe, folder: Path, resume: bool = True, quiet: bool = False) 
         if recipe.trainer.threads:
             torch.set_num_threads(recipe.trainer.threads)
         if parallel.leads:
-            _claim(recipe, folder, resume)
+            claim(recipe, folder, resume)
         parallel.wait()
         return Trainer(recipe, folder, parallel, quiet).run()
     finally:
@@ -314,7 +314,7 @@ class Trainer:
         )
 
 
-def _claim(recipe: Recipe, folder: Path, resume: bool) -> None:
+def claim(recipe: Recipe, folder: Path, resume: bool) -> None:
     """Make the run folder, or check that the run in it is this recipe's."""
     path = folder / "config.json"
     wanted = {"recipe": recipe.name, "config": to_dict(recipe)}

@@ -1,0 +1,52 @@
+"""A run's averaged weights become a checkpoint to ship: named, described, in bf16."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from worldloom.core.error import UsageError
+from worldloom.generate.folder import load_checkpoint, save_checkpoint
+from worldloom.training.latents import encoder_hash
+from worldloom.vae.autoencoder import Autoencoder
+
+
+def export(
+    source: Path,
+    target: Path,
+    name: str,
+    description: str,
+    readme: str,
+    vae: Path | None = None,
+    dtype: torch.dtype = torch.bfloat16,
+) -> Path:
+    """Write the checkpoint folder `source` (a run's `ema`) to `target`, which must be new or empty.
+
+    Args:
+        name: what users call the model.
+        description: one sentence for `worldloom.json`.
+        readme: the model card in Markdown.
+        vae: a folder with an autoencoder whose decoder was trained further; its encoder must be the same.
+        dtype: number format of the weights on disk.
+
+    Raises:
+        UsageError: the other autoencoder has another encoder, so its latents mean something else.
+    """
+    engine = load_checkpoint(source, torch.device("cpu"), torch.float32)
+    if vae is not None:
+        engine.vae = _same_encoder(engine.vae, Autoencoder.load(vae))
+    for part in (engine.transformer, engine.vae, engine.text_encoder):
+        part.to(dtype)
+    engine.card = replace(engine.card, name=name, description=description)
+    return save_checkpoint(engine, target, readme)
+
+
+def _same_encoder(trained_with: Autoencoder, other: Autoencoder) -> Autoencoder:
+    """`other` with the statistics that the transformer was trained with."""
+    if encoder_hash(trained_with) != encoder_hash(other):
+        raise UsageError(
+            "the encoder of the other autoencoder differs from the one the transformer was trained with; only its "
+            "decoder may be trained further"
+        )
+    other.set_statistics(trained_with.latents_mean.flatten(), trained_with.latents_std.flatten())
+    return other

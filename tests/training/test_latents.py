@@ -1,0 +1,101 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from worldloom.core.error import Failure
+from worldloom.data.dataset import ClipDataset
+from worldloom.data.manifest import Manifest
+from worldloom.training.latents import LatentCache, encoder_hash
+from worldloom.training.pixel import to_video
+from worldloom.vae.autoencoder import Autoencoder
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def vae(vae_run):
+    return Autoencoder.load(vae_run / "ema" / "vae")
+
+
+def filled(root, manifest, vae):
+    cache = LatentCache(root, manifest, vae)
+    cache.fill(vae, CPU, quiet=True)
+    return cache
+
+
+def everything(cache):
+    return [cache.raw(i).copy() for i in range(len(cache.samples))]
+
+
+def test_rows_are_the_posterior_means(folder, vae, tmp_path):
+    manifest = Manifest.load([folder])
+    cache = filled(tmp_path, manifest, vae)
+    dataset = ClipDataset(manifest)
+    for index in (0, 1, 2, 17, 35):
+        with torch.no_grad():
+            mean, _ = vae.posterior(to_video(dataset.frames(index)[None]))
+        np.testing.assert_allclose(cache.raw(index), mean[0].numpy(), atol=2e-3)
+
+
+def test_a_kill_in_between_changes_nothing(folder, vae, tmp_path):
+    manifest = Manifest.load([folder])
+    whole = everything(filled(tmp_path / "whole", manifest, vae))
+    filled(tmp_path / "broken", manifest, vae)
+    unit = next((tmp_path / "broken").glob("*/*"))
+    state = json.loads((unit / "progress.json").read_text())
+    del state["done"]["5x32x32"]  # killed before its progress was noted, its rows half written
+    (unit / "progress.json").write_text(json.dumps(state))
+    (unit / "5x32x32.f16").write_bytes((unit / "5x32x32.f16").read_bytes()[:301])
+    again = LatentCache(tmp_path / "broken", manifest, vae)
+    assert sum(u.missing for u in again.units.values()) == 12
+    again.fill(vae, CPU, quiet=True)
+    assert all(np.array_equal(a, b) for a, b in zip(whole, everything(again), strict=True))
+
+
+def test_a_longer_index_is_encoded_at_its_end(folder, vae, tmp_path):
+    manifest = Manifest.load([folder])
+    filled(tmp_path, Manifest(manifest.samples[:15]), vae)
+    longer = LatentCache(tmp_path, manifest, vae)
+    assert sum(unit.missing for unit in longer.units.values()) == 21
+    longer.fill(vae, CPU, quiet=True)
+    whole = everything(filled(tmp_path / "whole", manifest, vae))
+    assert all(np.array_equal(a, b) for a, b in zip(whole, everything(longer), strict=True))
+    shorter = LatentCache(tmp_path, Manifest(manifest.samples[:9]), vae)
+    assert np.array_equal(shorter.raw(4), whole[4])
+
+
+def test_another_order_is_refused(folder, vae, tmp_path):
+    manifest = Manifest.load([folder])
+    filled(tmp_path, manifest, vae)
+    with pytest.raises(Failure, match="other samples than the index lists"):
+        LatentCache(tmp_path, Manifest(manifest.samples[::-1]), vae)
+
+
+def test_hash_is_of_the_encoder_only(vae, vae_run):
+    other = Autoencoder.load(vae_run / "ema" / "vae")
+    assert encoder_hash(other) == encoder_hash(vae)
+    other.set_statistics(torch.ones(4), torch.full((4,), 2.0))
+    other.decoder.conv_out.weight.mul_(2)
+    assert encoder_hash(other) == encoder_hash(vae)
+    other.encoder.conv_in.weight.mul_(2)
+    assert encoder_hash(other) != encoder_hash(vae)
+
+
+def test_statistics_make_latents_standard(folder, vae, tmp_path):
+    clips = Manifest(tuple(s for s in Manifest.load([folder]).samples if s.num_frames == 9))
+    cache = filled(tmp_path, clips, vae)
+    mean, std = cache.statistics(range(len(clips.samples)))
+    values = np.stack(everything(cache)).astype(np.float64)
+    np.testing.assert_allclose(mean, values.mean(axis=(0, 2, 3, 4)), atol=1e-4)
+    np.testing.assert_allclose(std, values.std(axis=(0, 2, 3, 4)), rtol=1e-3)
+
+
+def test_latents_that_overflow_are_refused(folder, tmp_path, vae_run):
+    wild = Autoencoder.load(vae_run / "ema" / "vae")
+    wild.quant_conv.bias.fill_(1e6)
+    with pytest.raises(Failure, match="fp16 cannot hold"):
+        filled(tmp_path, Manifest.load([folder]), wild)
+    shutil.rmtree(tmp_path)
