@@ -25,6 +25,14 @@ NOUNS: dict[str, tuple[str, ...]] = {
     "cup": ("cup", "mug"),
     "grain": ("bead",),
     "pillow": ("pillow",),
+    "hoop": ("hoop", "rim"),
+    "backboard": ("backboard",),
+    "pole": ("pole",),
+    "domino": ("domino",),
+    "ramp": ("ramp", "slope", "incline"),
+    "wall": ("wall", "low wall"),
+    "frame": ("frame", "stand"),
+    "cue_ball": ("cue ball",),
 }
 
 MATERIALS = {

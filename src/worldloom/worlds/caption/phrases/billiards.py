@@ -1,0 +1,205 @@
+"""Wordings of the billiards family."""
+
+from __future__ import annotations
+
+from worldloom.worlds.caption import chinese as zh
+from worldloom.worlds.caption import english as en
+from worldloom.worlds.caption.context import Context
+from worldloom.worlds.caption.phrasebook import Phrasebook
+from worldloom.worlds.scene import Thing
+
+
+def _balls(c: Context) -> list[Thing]:
+    return c.cast[1:-1]
+
+
+def _struck(c: Context) -> Thing:
+    """The first ball that the cue ball touches; the first one on the table when it touches none."""
+    hits = c.events("hit", "cue_ball")
+    return c.things[hits[0].whom or ""] if hits else _balls(c)[0]
+
+
+class English(Phrasebook):
+    def line(self, c: Context) -> str:
+        cue, table = (
+            en.a(c, c.main, 0.15),
+            c.pick(
+                "", " on a green table", " on a billiard table", " on a pool table", " in a game of billiards"
+            ),
+        )
+        if c.facts.outcome == "misses":
+            return c.pick(
+                f"{cue} misses {self._targets(c)}{table}",
+                f"{cue} rolls past {self._targets(c)}{table}",
+                f"{cue} runs across the table without touching {self._targets(c)}",
+            )
+        first = " off the cushion" if c.details["cushion_first"] and c.chance(0.6) else ""
+        hits = c.pick("hits", "strikes", "knocks into", "runs into")
+        if c.details["rack"]:
+            if c.details["moved"] > 1:
+                return c.pick(
+                    f"{cue} breaks {self._rack(c)}{table}",
+                    f"{cue} scatters {self._rack(c)}{table}",
+                    f"{cue} {hits} {self._rack(c)}{table}",
+                )
+            return f"{cue} {hits} {self._rack(c)}{table}"
+        if c.details["line"] and c.chance(0.7):
+            return f"{cue} {hits} a line of {en.number(c.details['count'])} balls{table}"
+        target = en.a(c, _struck(c), 0.2)
+        if c.facts.outcome == "hits_several":
+            return f"{cue} {hits} {target}{first}{table}, and {en.number(c.details['moved'])} balls move"
+        return c.pick(
+            f"{cue} {hits} {target}{first}{table}",
+            f"{cue} sets {target} rolling{first}{table}"
+            if c.details["moved"]
+            else f"{cue} {hits} {target}{first}{table}",
+        )
+
+    def opening(self, c: Context) -> str:
+        cue = en.a(c, c.main, 0.3)
+        wood = c.things["cushions"].paint.colour
+        return c.pick(
+            f"{cue} rolls towards {self._targets(c)} on a green billiard table with {wood} cushions, standing",
+            f"a green billiard table with {en.article(wood)} wooden frame holds {cue} and {self._targets(c)}, and stands",
+            f"{cue} and {self._targets(c)} are on a green pool table",
+        )
+
+    def story(self, c: Context) -> list[str]:
+        cue = c.pick("the cue ball", en.the(c, c.main))
+        said = [
+            c.pick(
+                f"{cue} runs to the {c.details['direction']}",
+                f"{cue} is shot to the {c.details['direction']}",
+                "",
+            )
+        ]
+        if c.details["cushion_first"]:
+            said.append(c.pick("it comes off a cushion first", "first it bounces off the cushion"))
+        if c.facts.outcome == "misses":
+            said.append(
+                c.pick(
+                    f"it passes {'the others' if c.details['count'] > 1 else en.the(c, _balls(c)[0])}",
+                    "it touches no other ball",
+                )
+            )
+            if c.details["cushions"]:
+                said.append(c.pick("it bounces off the cushion", "the cushion sends it back"))
+        else:
+            target = en.the(c, _struck(c))
+            said.append(c.pick(f"it strikes {target}", f"it hits {target}", f"{target} is struck"))
+            moved, count = c.details["moved"], c.details["count"]
+            if count > 1 and moved:
+                said.append(
+                    c.pick(
+                        f"{en.number(moved)} of the {en.number(count)} balls {'is' if moved == 1 else 'are'} set in motion",
+                        "the balls pass the push on" if moved > 1 else "the others keep their places",
+                    )
+                )
+            elif moved:
+                said.append(c.pick(f"{target} rolls away", f"{target} takes over the motion"))
+        return [clause for clause in said if clause]
+
+    def ending(self, c: Context) -> str:
+        moved = c.details["moved"]
+        return {
+            "misses": c.pick("the shot misses", "no ball is hit", "nothing else on the table has moved"),
+            "hits_one": c.pick("one ball was hit", f"{en.the(c, _struck(c))} has left its place" if moved else "the struck ball has hardly moved", "it is a hit"),
+            "hits_several": c.pick(f"{en.number(moved)} balls have moved", "the balls have scattered", "several balls have left their places"),
+        }[c.facts.outcome]  # fmt: skip
+
+    @staticmethod
+    def _rack(c: Context) -> str:
+        count = en.number(c.details["count"])
+        return c.pick(
+            f"a rack of {count} balls", f"a triangle of {count} balls", f"{count} balls set up in a triangle"
+        )
+
+    def _targets(self, c: Context) -> str:
+        if c.details["rack"]:
+            return self._rack(c)
+        return en.listing([en.a(c, ball, 0.2) for ball in _balls(c)])
+
+
+class Chinese(Phrasebook):
+    def line(self, c: Context) -> str:
+        cue, table = self._cue(c), c.pick("", "台球桌上,", "绿色球台上,", "绿色的桌面上,")
+        targets = self._targets(c)
+        if c.facts.outcome == "misses":
+            return table + c.pick(
+                f"{cue}没有打中{targets}", f"{cue}从{targets}旁边滚过", f"{cue}滚过桌面,没碰到{targets}"
+            )
+        first = c.pick("先碰库边,再", "从库边弹回后") if c.details["cushion_first"] and c.chance(0.6) else ""
+        hits = c.pick("撞上", "击中", "碰到", "打中")
+        if c.details["rack"]:
+            tail = c.pick(",把它们撞散", ",球散开了", ",开球") if c.details["moved"] > 1 else ""
+            return f"{table}{cue}{hits}{self._rack(c)}{tail}"
+        if c.details["line"] and c.chance(0.7):
+            return f"{table}{cue}{hits}排成一行的{zh.number(c.details['count'])}个球"
+        target = zh.a(c, _struck(c), 0.2)
+        if c.facts.outcome == "hits_several":
+            return f"{table}{cue}{first}{hits}{target},{zh.number(c.details['moved'])}个球动了起来"
+        tail = c.pick("", ",把它撞开", ",让它滚走") if c.details["moved"] else ""
+        return f"{table}{cue}{first}{hits}{target}{tail}"
+
+    def opening(self, c: Context) -> str:
+        cue, wood = self._cue(c), zh.COLOURS[c.things["cushions"].paint.colour]
+        targets = self._targets(c)
+        return c.pick(
+            f"一张{wood}木边的绿色台球桌上有{cue}和{targets}",
+            f"{cue}在绿色台球桌上滚向{targets}",
+            f"{cue}和{targets}在一张绿色的球台上,台边是{wood}",
+        )
+
+    def story(self, c: Context) -> list[str]:
+        cue = c.pick("母球", zh.the(c, c.main))
+        side = {"left": "左", "right": "右"}[c.details["direction"]]
+        said = [c.pick(f"{cue}向{side}滚去", f"{cue}被击向{side}边", "")]
+        if c.details["cushion_first"]:
+            said.append(c.pick("它先碰到库边", "它先从库边反弹"))
+        if c.facts.outcome == "misses":
+            said.append(
+                c.pick(
+                    "它没有碰到别的球",
+                    f"它从{'其他球' if c.details['count'] > 1 else zh.the(c, _balls(c)[0])}旁边过去",
+                )
+            )
+            if c.details["cushions"]:
+                said.append(c.pick("它在库边弹了回来", "它碰到库边反弹"))
+        else:
+            target = zh.the(c, _struck(c))
+            said.append(c.pick(f"它撞上{target}", f"它击中{target}", f"{target}被撞到"))
+            moved, count = c.details["moved"], c.details["count"]
+            if count > 1 and moved:
+                said.append(
+                    c.pick(
+                        f"{zh.number(count)}个球里有{zh.number(moved)}个动了",
+                        "球与球接连相撞" if moved > 1 else "其余的球没有动",
+                    )
+                )
+            elif moved:
+                said.append(c.pick(f"{target}滚开了", f"{target}带着速度滚走"))
+        return [clause for clause in said if clause]
+
+    def ending(self, c: Context) -> str:
+        moved = c.details["moved"]
+        return {
+            "misses": c.pick("这一击落空了", "没有打到任何球", "其他球都没有动"),
+            "hits_one": c.pick(
+                "打中了一个球",
+                f"{zh.the(c, _struck(c))}离开了原位" if moved else "被碰的球几乎没动",
+                "这一击打中了",
+            ),
+            "hits_several": c.pick(f"{zh.number(moved)}个球移动了位置", "球都散开了", "好几个球离开了原位"),
+        }[c.facts.outcome]
+
+    @staticmethod
+    def _cue(c: Context) -> str:
+        return f"一个{zh.COLOURS[c.main.paint.colour]}{c.pick('', '的')}{c.pick('母球', '主球')}"
+
+    @staticmethod
+    def _rack(c: Context) -> str:
+        count = zh.number(c.details["count"])
+        return c.pick(f"摆成三角形的{count}个球", f"一堆{count}个球", f"三角形球堆里的{count}个球")
+
+    def _targets(self, c: Context) -> str:
+        return self._rack(c) if c.details["rack"] else zh.listing([zh.a(c, ball, 0.2) for ball in _balls(c)])
