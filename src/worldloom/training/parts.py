@@ -33,7 +33,7 @@ class LatentDataConfig:
     """Which samples, encoded by what, how many at once.
 
     `vae` is a folder with `vae/` weights (a run's `ema`, say); `cache` holds latents and token ids; `samples`
-    limits the manifest to its first ones (0: all); `batch_tokens` is the budget of one batch in patches;
+    limits the manifest to its first ones and `longest` to clips of at most that many frames (0: all); `batch_tokens` is the budget of one batch in patches;
     `vocab_size` is the tokenizer's, which is trained on the captions when the run starts from nothing.
     """
 
@@ -42,6 +42,7 @@ class LatentDataConfig:
     cache: str
     batch_tokens: int
     samples: int = 0
+    longest: int = 0
     heldout_permille: int = 20
     evaluated: int = 48
     vocab_size: int = 4096
@@ -64,6 +65,8 @@ def gather_data(config: LatentDataConfig, start_from: str, surroundings: Surroun
     manifest = Manifest.load(config.folders)
     if config.samples:
         manifest = Manifest(manifest.samples[: config.samples])
+    if config.longest:
+        manifest = Manifest(tuple(s for s in manifest.samples if s.num_frames <= config.longest))
     steps: tuple[Callable[[], object], ...] = (
         lambda: _settle_vae(config, start_from, manifest, surroundings),
         lambda: _settle_tokenizer(config, start_from, manifest, run),
