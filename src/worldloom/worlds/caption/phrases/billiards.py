@@ -33,8 +33,9 @@ class English(Phrasebook):
                 f"{cue} rolls past {self._targets(c)}{table}",
                 f"{cue} runs across the table without touching {self._targets(c)}",
             )
-        first = " off the cushion" if c.details["cushion_first"] and c.chance(0.6) else ""
         hits = c.pick("hits", "strikes", "knocks into", "runs into")
+        if c.details["cushion_first"] and c.chance(0.6):
+            hits = f"{c.pick('comes off the cushion', 'bounces off a cushion')} and {hits}"
         if c.details["rack"]:
             if c.details["moved"] > 1:
                 return c.pick(
@@ -47,21 +48,20 @@ class English(Phrasebook):
             return f"{cue} {hits} a line of {en.number(c.details['count'])} balls{table}"
         target = en.a(c, _struck(c), 0.2)
         if c.facts.outcome == "hits_several":
-            return f"{cue} {hits} {target}{first}{table}, and {en.number(c.details['moved'])} balls move"
+            return f"{cue} {hits} {target}{table}, and {en.number(c.details['moved'])} balls move"
         return c.pick(
-            f"{cue} {hits} {target}{first}{table}",
-            f"{cue} sets {target} rolling{first}{table}"
-            if c.details["moved"]
-            else f"{cue} {hits} {target}{first}{table}",
+            f"{cue} {hits} {target}{table}",
+            f"{cue} sets {target} rolling{table}" if c.details["moved"] else f"{cue} {hits} {target}{table}",
         )
 
     def opening(self, c: Context) -> str:
         cue = en.a(c, c.main, 0.3)
+        all_balls = f"{cue} and {self._rack(c)}" if c.details["rack"] else en.listing([cue, *self._others(c)])
         wood = c.things["cushions"].paint.colour
         return c.pick(
             f"{cue} rolls towards {self._targets(c)} on a green billiard table with {wood} cushions, standing",
-            f"a green billiard table with {en.article(wood)} wooden frame holds {cue} and {self._targets(c)}, and stands",
-            f"{cue} and {self._targets(c)} are on a green pool table",
+            f"a green billiard table with {en.article(wood)} wooden frame holds {all_balls}, and stands",
+            f"{all_balls} are on a green pool table",
         )
 
     def story(self, c: Context) -> list[str]:
@@ -70,7 +70,6 @@ class English(Phrasebook):
             c.pick(
                 f"{cue} runs to the {c.details['direction']}",
                 f"{cue} is shot to the {c.details['direction']}",
-                "",
             )
         ]
         if c.details["cushion_first"]:
@@ -104,7 +103,7 @@ class English(Phrasebook):
         return {
             "misses": c.pick("the shot misses", "no ball is hit", "nothing else on the table has moved"),
             "hits_one": c.pick("one ball was hit", f"{en.the(c, _struck(c))} has left its place" if moved else "the struck ball has hardly moved", "it is a hit"),
-            "hits_several": c.pick(f"{en.number(moved)} balls have moved", "the balls have scattered", "several balls have left their places"),
+            "hits_several": c.pick(f"{en.number(moved)} balls have moved", "the hit has moved more than one ball", "more than one ball has left its place"),
         }[c.facts.outcome]  # fmt: skip
 
     @staticmethod
@@ -117,12 +116,16 @@ class English(Phrasebook):
     def _targets(self, c: Context) -> str:
         if c.details["rack"]:
             return self._rack(c)
-        return en.listing([en.a(c, ball, 0.2) for ball in _balls(c)])
+        return en.listing(self._others(c))
+
+    @staticmethod
+    def _others(c: Context) -> list[str]:
+        return [en.a(c, ball, 0.2) for ball in _balls(c)]
 
 
 class Chinese(Phrasebook):
     def line(self, c: Context) -> str:
-        cue, table = self._cue(c), c.pick("", "台球桌上,", "绿色球台上,", "绿色的桌面上,")
+        table, cue = c.pick("", "", "台球桌上的", "绿色球台上的", "绿色桌面上的"), self._cue(c)
         targets = self._targets(c)
         if c.facts.outcome == "misses":
             return table + c.pick(
@@ -144,16 +147,17 @@ class Chinese(Phrasebook):
     def opening(self, c: Context) -> str:
         cue, wood = self._cue(c), zh.COLOURS[c.things["cushions"].paint.colour]
         targets = self._targets(c)
+        everything = f"{cue}{'和' if c.details['rack'] or c.details['count'] == 1 else '、'}{targets}"
         return c.pick(
-            f"一张{wood}木边的绿色台球桌上有{cue}和{targets}",
+            f"一张{wood}木边的绿色台球桌上有{everything}",
             f"{cue}在绿色台球桌上滚向{targets}",
-            f"{cue}和{targets}在一张绿色的球台上,台边是{wood}",
+            f"{everything}在一张绿色的球台上,台边是{wood}",
         )
 
     def story(self, c: Context) -> list[str]:
         cue = c.pick("母球", zh.the(c, c.main))
         side = {"left": "左", "right": "右"}[c.details["direction"]]
-        said = [c.pick(f"{cue}向{side}滚去", f"{cue}被击向{side}边", "")]
+        said = [c.pick(f"{cue}向{side}滚去", f"{cue}被击向{side}边")]
         if c.details["cushion_first"]:
             said.append(c.pick("它先碰到库边", "它先从库边反弹"))
         if c.facts.outcome == "misses":
@@ -189,7 +193,9 @@ class Chinese(Phrasebook):
                 f"{zh.the(c, _struck(c))}离开了原位" if moved else "被碰的球几乎没动",
                 "这一击打中了",
             ),
-            "hits_several": c.pick(f"{zh.number(moved)}个球移动了位置", "球都散开了", "好几个球离开了原位"),
+            "hits_several": c.pick(
+                f"{zh.number(moved)}个球移动了位置", "不止一个球被撞动了", "不止一个球离开了原位"
+            ),
         }[c.facts.outcome]
 
     @staticmethod

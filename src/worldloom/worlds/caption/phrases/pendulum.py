@@ -132,11 +132,14 @@ class English(Phrasebook):
                 else "the row swings on",
             )
         ball = en.the(c, c.main)
-        return {
-            "swings": c.pick(f"{ball} keeps swinging", "the pendulum swings on", f"{ball} is still in motion"),
-            "knocks_over": c.pick("the block lies on the ground", f"{en.the(c, c.things['block'])} is down", "the block has been knocked over"),
-            "stopped": c.pick("the block still stands", f"{en.the(c, c.things['block'])} has held", "the block has stopped the swing"),
-        }[c.facts.outcome]  # fmt: skip
+        if c.facts.outcome == "swings":
+            return c.pick(f"{ball} keeps swinging", "the pendulum swings on", f"{ball} is still in motion")
+        block = en.the(c, c.things["block"])
+        if c.facts.outcome == "knocks_over":
+            return c.pick(
+                "the block lies on the ground", f"{block} is down", "the block has been knocked over"
+            )
+        return c.pick("the block still stands", f"{block} has held", "the block has stopped the swing")
 
 
 def _start(c: Context) -> str:
@@ -201,9 +204,10 @@ class Chinese(Phrasebook):
     def story(self, c: Context) -> list[str]:
         side = {"left": "左", "right": "右"}[c.details["direction"]]
         if _cradle(c):
-            n, flew = zh.number(c.details["lifted"]), zh.number(c.details["flew"])
+            lifted, flew = c.details["lifted"], zh.number(c.details["flew"])
+            n = f"{zh.number(lifted)}个" if lifted > 1 else ""
             return [
-                c.pick(f"抬起的{n}个球向{side}落下", "球摆回来撞在整排球上"),
+                c.pick(f"抬起的{n}球向{side}落下", "球摆回来撞在整排球上"),
                 c.pick("中间的球几乎不动", "冲击沿着整排球传过去"),
                 c.pick(f"另一端有{flew}个球摆了出去", f"最外边的{flew}个球弹起"),
             ]
@@ -234,13 +238,12 @@ class Chinese(Phrasebook):
                 "撞进来几个,就弹出去几个" if c.details["flew"] == c.details["lifted"] else "整排球继续摆动",
             )
         ball = zh.the(c, c.main)
-        return {
-            "swings": c.pick(f"{ball}继续摆动", "单摆还在摆", f"{ball}没有停下"),
-            "knocks_over": c.pick(
-                "挡路的方块倒在地上", f"{zh.the(c, c.things['block'])}倒了", "方块被撞倒了"
-            ),
-            "stopped": c.pick("方块依然立着", f"{zh.the(c, c.things['block'])}没有倒", "方块挡住了它"),
-        }[c.facts.outcome]
+        if c.facts.outcome == "swings":
+            return c.pick(f"{ball}继续摆动", "单摆还在摆", f"{ball}没有停下")
+        block = zh.the(c, c.things["block"])
+        if c.facts.outcome == "knocks_over":
+            return c.pick("挡路的方块倒在地上", f"{block}倒了", "方块被撞倒了")
+        return c.pick("方块依然立着", f"{block}没有倒", "方块挡住了它")
 
 
 def _chinese_start(c: Context) -> str:

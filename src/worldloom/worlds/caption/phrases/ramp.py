@@ -43,7 +43,7 @@ class English(Phrasebook):
         return c.pick(
             f"{who} is let go near the top of {ramp}",
             f"{who} sits high on {ramp}, with {wall} at the far end,",
-            f"{ramp} slopes down to the {side} with {who} on it, facing {wall},",
+            f"{ramp} leads down to the {side} with {who} on it, facing {wall},",
         )
 
     def story(self, c: Context) -> list[str]:
@@ -90,7 +90,7 @@ class English(Phrasebook):
             )
         if c.details["hit_wall"]:
             return c.pick(
-                f"{who} ends up by the wall",
+                f"{who} ends up near the wall",
                 "the run ends at the wall",
                 f"{who} has come all the way to the wall",
             )
@@ -119,7 +119,7 @@ class Chinese(Phrasebook):
         goes = c.pick("滚下", "滚落") if c.facts.outcome == "rolls_down" else c.pick("滑下", "滑落")
         tail = ""
         if c.details["hit_wall"] and c.chance(0.4):
-            tail = c.pick(",撞到墙上", ",碰到了挡板", f",撞上{zh.COLOURS[c.things['wall'].paint.colour]}的墙")
+            tail = c.pick(",撞到墙上", ",碰到了墙", f",撞上{zh.COLOURS[c.things['wall'].paint.colour]}的墙")
         elif c.details["reached_floor"] and c.chance(0.2):
             tail = c.pick(",来到地面", ",到了地上继续前进")
         return c.pick(
@@ -133,7 +133,7 @@ class Chinese(Phrasebook):
         wall = f"{zh.COLOURS[c.things['wall'].paint.colour]}的墙"
         side = {"left": "左", "right": "右"}[c.details["direction"]]
         return c.pick(
-            f"{who}在{ramp}的高处被松开",
+            f"{who}在{ramp}高处被松开",
             f"{ramp}向{side}倾斜,上面放着{who},前方有一面{wall}",
             f"{who}位于{ramp}上,远处是一面{wall}",
         )
@@ -159,7 +159,7 @@ class Chinese(Phrasebook):
         if c.facts.outcome == "sticks":
             return c.pick(f"{who}仍在斜坡上", f"{who}没有移动", "最后它还在原来的地方")
         if c.details["hit_wall"]:
-            return c.pick(f"{who}最后到了墙边", "它一直跑到了墙边", f"{who}在墙边结束了行程")
+            return c.pick(f"{who}最后到了墙边", "它一直到了墙边", f"{who}在墙边结束了行程")
         if c.details["reached_floor"]:
             return c.pick(f"{who}在地面上继续前进", f"{who}离开了斜坡", "它已经到了平地上")
         return c.pick(f"{who}还在往下走", "它还没有到坡底")
