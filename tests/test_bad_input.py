@@ -172,7 +172,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny.checkpoint(tmp_path_factory.mktemp("models") / "debug")
+    return tiny.shared_checkpoint(tmp_path_factory)
 
 
 @pytest.fixture(scope="module")

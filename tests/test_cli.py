@@ -20,7 +20,7 @@ PROMPT = "a red ball bounces on a wooden floor"
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return str(tiny.checkpoint(tmp_path_factory.mktemp("models") / "debug"))
+    return str(tiny.shared_checkpoint(tmp_path_factory))
 
 
 @pytest.fixture

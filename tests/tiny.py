@@ -4,6 +4,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+import pytest
 import torch
 
 from worldloom.dit import presets as dit_presets
@@ -69,6 +70,12 @@ def engine(card: Card = CARD) -> Engine:
     for part in parts:
         part.requires_grad_(False)
     return Engine(*parts, tokenizer(), card, torch.device("cpu"))
+
+
+@cache
+def shared_checkpoint(factory: pytest.TempPathFactory) -> Path:
+    """Return the checkpoint folder that the whole test run reads; tests that change one change a copy."""
+    return checkpoint(factory.mktemp("models") / "debug")
 
 
 def checkpoint(folder: Path, card: Card = CARD) -> Path:

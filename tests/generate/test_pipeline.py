@@ -20,7 +20,7 @@ WEIGHTS = "transformer/diffusion_pytorch_model.safetensors"
 
 @pytest.fixture(scope="session")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny.checkpoint(tmp_path_factory.mktemp("models") / "debug")
+    return tiny.shared_checkpoint(tmp_path_factory)
 
 
 def test_loaded_paints_what_the_saved_one_painted(saved: Path, stream: Stream) -> None:

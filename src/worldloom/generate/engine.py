@@ -89,7 +89,9 @@ class Engine:
         """Return the canvas's latents [1, C, f, h, w] with every unknown cell painted and every known one untouched.
 
         `part` counts the canvases of one request, so that each has noise of its own. The noise is drawn on the CPU
-        in fp32: the same seed gives the same noise on every device and in every number format.
+        in fp32: the same seed gives the same noise on every device and in every number format. The frames are the
+        same to the bit on one machine with one thread count; another count sums in another order, which may move a
+        pixel's last bit.
         """
         canvas = canvas.aligned(self.transformer.config.patch_size)
         generator = torch_generator("noise", style.seed, part)
