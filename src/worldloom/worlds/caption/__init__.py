@@ -1,0 +1,1 @@
+"""What is said of a take, in English and Chinese."""
