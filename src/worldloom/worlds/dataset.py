@@ -63,7 +63,7 @@ def _render_shards(plan: DatasetPlan, folder: Path, todo: list[int], workers: in
     counter, lock = context.Value("q", 0), context.Lock()
     cores = sorted(os.sched_getaffinity(0))
     turn = context.Value("q", 0)
-    pool = context.Pool(min(workers, len(todo)), _begin_worker, (cores, turn, lock, counter))
+    pool = context.Pool(min(workers, len(todo)), _begin_worker, (cores, turn, lock, counter, os.getpid()))
     try:
         jobs = pool.imap_unordered(_render_shard, [(plan, str(folder), shard) for shard in todo])
         shown = finished = 0
@@ -82,13 +82,14 @@ def _render_shards(plan: DatasetPlan, folder: Path, todo: list[int], workers: in
 
 
 _counter: Any = None
+_parent = 0
 
 
-def _begin_worker(cores: list[int], turn: Any, lock: Lock, counter: Any) -> None:
+def _begin_worker(cores: list[int], turn: Any, lock: Lock, counter: Any, parent: int) -> None:
     """Pins the worker to a core of its own: two unpinned software renderers often share one."""
-    global _counter
+    global _counter, _parent
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends the workers
-    _counter = counter
+    _counter, _parent = counter, parent
     with lock:
         mine = cores[turn.value % len(cores)]
         turn.value += 1
@@ -101,6 +102,8 @@ def _render_shard(job: tuple[DatasetPlan, str, int]) -> None:
     lines = []
     with whole_file(Path(folder) / name, force=True) as temporary, tarfile.open(temporary, "w") as tar:
         for index in _shard_range(plan, shard):
+            if os.getppid() != _parent:
+                os._exit(1)  # the command was killed; what this worker began is made anew by the next one
             lines.append(_write_sample(tar, plan, plan.sample(index)) | {"shard": name})
             with _counter.get_lock():
                 _counter.value += 1

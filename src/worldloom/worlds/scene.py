@@ -16,6 +16,8 @@ import numpy as np
 from worldloom.worlds.look import FLOORS, MATERIALS, MOODS, Look, Paint
 from worldloom.worlds.texture import SIZE, texture
 
+Vector = Sequence[float] | np.ndarray
+
 # Angle (radians) that the contact spring turns in one physics step: a contact lasts pi / this = ten steps. A stiffer,
 # lightly damped contact gains energy and launches the ball; a family with hard, quick hits takes a shorter timestep.
 CONTACT_STEP = 0.3125
@@ -62,7 +64,7 @@ def bounce(restitution: float, timestep: float = TIMESTEP) -> str:
     return f'solref="{timestep / (CONTACT_STEP * damping):.5f} {damping:.5f}"'
 
 
-def vector(values: Sequence[float]) -> str:
+def vector(values: Vector) -> str:
     return " ".join(f"{value:.6g}" for value in values)
 
 
@@ -104,11 +106,11 @@ class Scene:
         name: str,
         noun: str,
         shape: str,
-        size: Sequence[float],
-        position: Sequence[float],
+        size: Vector,
+        position: Vector,
         paint: Paint,
         *,
-        quaternion: Sequence[float] = (1, 0, 0, 0),
+        quaternion: Vector = (1, 0, 0, 0),
         free: bool = True,
         density: float = 500.0,
         restitution: float = 0.2,

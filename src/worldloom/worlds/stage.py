@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -43,6 +44,8 @@ class Stage:
         for frame in range(-self._lead(), num_frames):
             action = self._drive()
             if frame >= 0:
+                # A step leaves poses and velocities of before it; brought up to the frame's own time.
+                mujoco.mj_forward(self.model, self.data)
                 self.recorder.frame(self.data, frame, action)
                 yield frame
             if frame == num_frames - 1:
@@ -98,6 +101,7 @@ def set_stage(
     for name, value in numbers.items():
         if value < 1:
             raise UsageError(f"{name} must be at least 1, not {value}")
+    mujoco.set_mju_user_warning(_warn)  # else MuJoCo writes a log file into the working folder
     world = find_family(family)
     seconds = (num_frames - 1) / fps if num_frames > 1 else 1.0
     parameters = world.draw(numpy_generator("world", family, seed), seconds)
@@ -119,3 +123,7 @@ def simulate(family: str, seed: int, *, num_frames: int = 33, fps: int = FPS) ->
     for _ in stage.play():
         pass
     return stage.truth()
+
+
+def _warn(message: str) -> None:
+    warnings.warn(f"MuJoCo: {message.strip()}", RuntimeWarning, stacklevel=3)

@@ -165,7 +165,7 @@ class Pillow(Family[PillowParameters]):
         )
 
 
-def _height(u: np.ndarray, v: np.ndarray) -> np.ndarray:
+def _height(u: np.ndarray, v: np.ndarray) -> np.ndarray | np.float64:
     """Height (m) of the resting pillow at the shares u, v in -1..1 of its half length and depth."""
     plump = np.clip((1 - u * u) * (1 - v * v), 0, 1) ** 0.45
     return SEAM + (THICK - SEAM) * plump
