@@ -199,8 +199,8 @@ class Autoencoder(nn.Module):
             raise UsageError(
                 f"latent standard deviations must be positive, the smallest is {float(std.min())}"
             )
-        values = {"latents_mean": tuple(mean.tolist()), "latents_std": tuple(std.tolist())}
-        self._set_config(replace(self.config, **values))
+        means, deviations = tuple(mean.tolist()), tuple(std.tolist())
+        self._set_config(replace(self.config, latents_mean=means, latents_std=deviations))
 
     def _set_config(self, config: AutoencoderConfig) -> None:
         self.config = config
@@ -213,7 +213,7 @@ class Autoencoder(nn.Module):
         """Write `config.json` and the weights in the diffusers layout into `folder`, which is made if absent."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        save_tensors(folder / WEIGHTS_FILE, self.state_dict(), {"format": "pt"})
+        save_tensors(folder / WEIGHTS_FILE, self.state_dict())
         write_json(folder / CONFIG_FILE, {"_class_name": CLASS_NAME, **to_dict(self.config)})
 
     @classmethod

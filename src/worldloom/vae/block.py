@@ -105,7 +105,7 @@ class ResidualUpStage(nn.Module):
         hidden = x
         for resnet in self.resnets:
             hidden = resnet(hidden, state)
-        if self.upsampler is None:
+        if self.upsampler is None or self.avg_shortcut is None:
             return hidden
         return self.avg_shortcut(self.upsampler(hidden, state), x, state)
 

@@ -69,10 +69,11 @@ class HalvingTimeConv(nn.Conv3d):
 
     def forward(self, x: Tensor, state: StreamState | None = None) -> Tensor:
         """[B, C, 2n + 1, H, W] -> [B, C, n + 1, H, W] at a clip's start, [.., 2n, ..] -> [.., n, ..] after."""
-        if starts(state):
+        if state is None or state.first:
             out = x if x.shape[2] == 1 else join_frames([x[:, :, :1], super().forward(x)])
         else:
             before = state.recall(self)
+            assert before is not None, "a stream goes on through layers that have seen its start"
             out = super().forward(join_frames([before, x]))
         if state is not None:
             state.keep(self, x[:, :, -1:])
@@ -85,7 +86,7 @@ class DoublingTimeConv(CausalConv3d):
     def __init__(self, channels: int) -> None:
         super().__init__(channels, 2 * channels, (3, 1, 1))
 
-    def forward(self, x: Tensor, state: StreamState | None = None) -> Tensor:
+    def forward(self, x: Tensor, state: StreamState | None = None) -> Tensor:  # type: ignore[override]
         """[B, C, n + 1, H, W] -> [B, C, 2n + 1, H, W] at a clip's start, [.., n, ..] -> [.., 2n, ..] after."""
         first, rest = (1, x[:, :, 1:]) if starts(state) else (0, x)
         frames = [x[:, :, :first]] if first else []
