@@ -17,6 +17,8 @@ from collections.abc import Iterable, Mapping
 from itertools import pairwise
 
 EM_STEPS = 4
+ROUNDS = 5
+"""How often idle merges make room for others; each round frees fewer places than the one before."""
 MIN_COUNT = 0.5
 """A merge expected fewer times than this is idle (SentencePiece's limit)."""
 FLOOR_COUNT = 0.1
@@ -43,14 +45,14 @@ def train_unigram(
     waiting = [piece for piece in merges(words, max_length) if piece not in kept]
     chosen: list[str] = []
     idle: list[str] = []
-    while True:
+    for _ in range(ROUNDS):
         room = vocab_size - len(kept) - len(chosen)
         chosen, waiting = chosen + waiting[:room], waiting[room:]
         counts = _expected_counts(words, kept + chosen, max_length)
-        if not waiting or not (now_idle := [piece for piece in chosen if counts[piece] < MIN_COUNT]):
-            break
-        idle += now_idle
+        idle += [piece for piece in chosen if counts[piece] < MIN_COUNT]
         chosen = [piece for piece in chosen if counts[piece] >= MIN_COUNT]
+        if not waiting:
+            break
     # Room left is given back to idle merges: they are the stems that unseen forms are spelled with.
     pieces = kept + chosen + idle[: vocab_size - len(kept) - len(chosen)]
     scores = _log_share(_expected_counts(words, pieces, max_length))

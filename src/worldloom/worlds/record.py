@@ -103,7 +103,7 @@ class Recorder:
         address = data.contact.efc_address
         owners = np.sort(self.owner[geoms], axis=1)
         live = (address >= 0) & (owners[:, 0] != owners[:, 1]) & (geoms >= 0).all(axis=1)
-        for (one, two), row in zip(owners[live], address[live], strict=True):
+        for (one, two), row in zip(owners[live].tolist(), address[live].tolist(), strict=True):
             impulse = float(data.efc_force[row]) * self.model.opt.timestep
             contact = self.open.get((one, two))
             if contact is None or self.now - contact.last_frame > 1:

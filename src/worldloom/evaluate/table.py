@@ -1,0 +1,76 @@
+"""A suite's figures as text for a terminal."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+WIDTH = 110
+
+
+def prompts_text(result: Mapping[str, Any]) -> str:
+    """Return the table of the prompts suite with how each number was made."""
+    table = Table(title="prompt truth", title_justify="left", caption=_notes(result), caption_justify="left")
+    table.add_column("clips")
+    for name in ("n", "family", "main colour", "visible"):
+        table.add_column(name, justify="right")
+    for name, figures in result["rows"].items():
+        if name == "model":
+            table.add_section()
+        table.add_row(
+            name,
+            str(figures["clips"]),
+            _counted(figures["family"]),
+            _counted(figures["colour"]),
+            _figure(figures["visible"]),
+        )
+    return _text(table)
+
+
+def judge_text(report: Mapping[str, Any]) -> str:
+    """Return the judge's accuracy on held-out renders."""
+    table = Table(title=f"judge on {report['examples']} held-out renders", title_justify="left")
+    for name in ("what", "right", "95 % interval"):
+        table.add_column(name, justify="right" if name != "what" else "left")
+    for name in ("family", "colour", "visible"):
+        share = report[name]["right"] / report[name]["of"]
+        low, high = report[name]["interval"]
+        table.add_row(
+            name, f"{report[name]['right']}/{report[name]['of']} {share:.1%}", f"{low:.1%} to {high:.1%}"
+        )
+    table.add_row("overlap of main-object cells", f"{report['overlap']:.1%}", "")
+    return _text(table)
+
+
+def _counted(figures: Mapping[str, Any]) -> str:
+    return f"{figures['right']}/{figures['of']} {_figure(figures)}"
+
+
+def _figure(figures: Mapping[str, Any]) -> str:
+    if figures["share"] is None:
+        return "-"
+    low, high = figures["interval"]
+    return f"{figures['share']:.1%} [{low:.0%}, {high:.0%}]"
+
+
+def _notes(result: Mapping[str, Any]) -> str:
+    judge, settings = result["judge"], result["settings"]
+    shares = ", ".join(
+        f"{name} {judge[name]['right']}/{judge[name]['of']}" for name in ("family", "colour", "visible")
+    )
+    return (
+        f"model {result['model']}; {settings['num']} held-out prompts, suite seed {settings['seed']}, "
+        f"{settings['width']}x{settings['height']}, {settings['num_frames']} frames; {result['painting']}\n"
+        f"judge {judge['sha256'][:12]}, right on held-out renders: {shares}\n"
+        "family, colour: Wilson 95 % intervals; visible: mean share of frames, bootstrap over clips"
+    )
+
+
+def _text(table: Table) -> str:
+    buffer = io.StringIO()
+    Console(file=buffer, width=WIDTH).print(table)
+    return buffer.getvalue().rstrip()
