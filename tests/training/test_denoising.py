@@ -140,7 +140,7 @@ def test_the_run_holds_a_checkpoint_that_generates(dit_run):
     pipeline = Pipeline.from_pretrained(dit_run / "ema")
     assert pipeline.card.sizes[0] in ((48, 32), (32, 32)) and set(pipeline.card.num_frames) == {1, 5, 9}
     width, height = pipeline.card.sizes[0]
-    clip = pipeline.generate("a red square moves", frames=9, seed=1, steps=2)
+    clip = pipeline.generate("a red square moves", num_frames=9, seed=1, steps=2)
     assert clip.frames.shape == (9, height, width, 3)
     assert np.ptp(clip.frames) > 0
 
