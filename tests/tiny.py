@@ -72,10 +72,10 @@ def engine(card: Card = CARD) -> Engine:
     return Engine(*parts, tokenizer(), card, torch.device("cpu"))
 
 
-@cache
 def shared_checkpoint(factory: pytest.TempPathFactory) -> Path:
     """Return the checkpoint folder that the whole test run reads; tests that change one change a copy."""
-    return checkpoint(factory.mktemp("models") / "debug")
+    folder = factory.getbasetemp() / "debug-model"
+    return folder if folder.exists() else checkpoint(folder)
 
 
 def checkpoint(folder: Path, card: Card = CARD) -> Path:
