@@ -77,7 +77,7 @@ class Pour(Family[PourParameters]):
             scene.raw(
                 f'<body name="{name}" pos="{vector(place)}"><joint type="free" damping="0.2"/>'
                 f'<geom type="sphere" size="{GRAIN}" material="{colour}" density="300" condim="1" '
-                'friction="0.5 0.01 0.001"/></body>',
+                'friction="0.5 0.01 0.001" solref="0.0085 0.8" solmix="1000"/></body>',
                 name, "grain", parameters.grain_paint, size=GRAIN,
             )  # fmt: skip
         scene.section(

@@ -1,0 +1,56 @@
+"""Eggs break above a force, by what they fall on and from where; tomatoes never do."""
+
+import numpy as np
+import pytest
+
+from worldloom.worlds.families.fragile import Fragile
+from worldloom.worlds.stage import simulate
+
+
+@pytest.fixture(scope="module")
+def truths() -> list[dict]:
+    return [simulate("fragile", seed, num_frames=17) for seed in range(20)]
+
+
+def test_every_outcome_happens(truths: list[dict]) -> None:
+    assert {truth["facts"]["outcome"] for truth in truths} == set(Fragile.OUTCOMES)
+
+
+def test_the_cause_decides(truths: list[dict]) -> None:
+    for truth in truths:
+        kind, cause, outcome = (
+            *(truth["parameters"][k] for k in ("kind", "cause")),
+            truth["facts"]["outcome"],
+        )
+        if kind == "tomato":
+            assert outcome == "tomato_survives"
+        elif cause in ("cushion", "low"):
+            assert outcome == "egg_survives"
+        elif cause == "drop":
+            assert outcome == "egg_breaks"
+
+
+def test_pieces_are_there_when_and_only_when_the_egg_broke(truths: list[dict]) -> None:
+    for truth in truths:
+        pieces = [thing for thing in truth["objects"] if thing["noun"] in ("yolk", "shell")]
+        for piece in pieces:
+            heights = np.asarray(piece["position"])[:, 2]
+            assert np.isfinite(heights).all()
+            shown = heights > -0.1
+            if truth["facts"]["outcome"] == "egg_breaks":
+                frame = next(e["frame"] for e in truth["facts"]["events"] if e["key"] == "break")
+                assert shown[frame:].all() and not shown[:frame].any()
+            else:
+                assert not shown.any()
+
+
+def test_a_whole_egg_breaks_only_after_a_touch(truths: list[dict]) -> None:
+    for truth in truths:
+        if truth["facts"]["outcome"] == "egg_breaks":
+            broke = next(e["frame"] for e in truth["facts"]["events"] if e["key"] == "break")
+            touched = min(c["frame"] for c in truth["contacts"] if "egg" in (c["first"], c["second"]))
+            assert touched <= broke < 0.7 * truth["num_frames"]
+
+
+def test_same_seed_same_truth() -> None:
+    assert simulate("fragile", 3, num_frames=17) == simulate("fragile", 3, num_frames=17)

@@ -1,0 +1,50 @@
+"""What the occluder family says of a take is what its poses show."""
+
+import numpy as np
+import pytest
+
+from worldloom.worlds.families.occluder import Occluder
+from worldloom.worlds.stage import simulate
+
+SEEDS = range(20)
+
+
+@pytest.fixture(scope="module")
+def truths() -> list[dict]:
+    return [simulate("occluder", seed, num_frames=17) for seed in SEEDS]
+
+
+def test_every_outcome_happens_and_poses_agree(truths: list[dict]) -> None:
+    seen = set()
+    for truth in truths:
+        parameters, outcome = truth["parameters"], truth["facts"]["outcome"]
+        way = parameters["side"] * np.asarray(truth["objects"][0]["position"])[:, 0]
+        assert np.isfinite(way).all()
+        edge, size = parameters["half_width"], parameters["size"]
+        assert (np.abs(way) + size < edge).any(), "it was never behind the screen"
+        where = {
+            "comes_out": way[-1] + size > edge,
+            "stops_behind": abs(way[-1]) + size <= edge,
+            "comes_back": way[-1] - size < -edge,
+        }
+        assert [name for name, holds in where.items() if holds] == [outcome]
+        seen.add(outcome)
+    assert seen == set(Occluder.OUTCOMES)
+
+
+def test_nothing_leaves_the_floor_or_the_picture(truths: list[dict]) -> None:
+    for truth in truths:
+        path = np.asarray(truth["objects"][0]["position"])
+        assert np.ptp(path[:, 2]) < 0.02 and np.abs(path[:, 0]).max() < 1.25
+
+
+def test_it_reappears_in_time_at_both_lengths() -> None:
+    for num_frames in (17, 33):
+        for seed in range(8):
+            events = simulate("occluder", seed, num_frames=num_frames)["facts"]["events"]
+            frames = [event["frame"] for event in events if event["key"] in ("emerge", "return")]
+            assert all(frame < 0.75 * num_frames for frame in frames)
+
+
+def test_same_seed_same_truth() -> None:
+    assert simulate("occluder", 3, num_frames=17) == simulate("occluder", 3, num_frames=17)

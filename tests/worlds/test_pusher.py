@@ -1,0 +1,44 @@
+"""What the arm does to the block is what the block's poses show."""
+
+import numpy as np
+import pytest
+
+from worldloom.worlds.families.pusher import TABLE, Pusher
+from worldloom.worlds.stage import simulate
+
+
+@pytest.fixture(scope="module")
+def truths() -> list[dict]:
+    return [simulate("pusher", seed, num_frames=17) for seed in range(20)]
+
+
+def test_every_outcome_happens_and_poses_agree(truths: list[dict]) -> None:
+    for truth in truths:
+        block, outcome = truth["objects"][0], truth["facts"]["outcome"]
+        path = np.asarray(block["position"])
+        assert np.isfinite(path).all()
+        moved = np.linalg.norm(path[-1] - path[0])
+        _, x, y, _ = np.asarray(block["quaternion"])[-1]
+        if outcome == "missed":
+            assert moved < 0.05 and not [
+                c for c in truth["contacts"] if {c["first"], c["second"]} == {"block", "arm"}
+            ]
+        elif outcome == "falls_off":
+            assert path[-1, 2] < TABLE[2]
+        elif outcome == "topples":
+            assert 1 - 2 * (x * x + y * y) < 0.7 and path[-1, 2] > TABLE[2]
+        else:
+            assert moved > 0.05 and 1 - 2 * (x * x + y * y) > 0.9 and path[-1, 2] > TABLE[2]
+    assert {truth["facts"]["outcome"] for truth in truths} == set(Pusher.OUTCOMES)
+
+
+def test_actions_add_up_to_the_way_of_the_tip(truths: list[dict]) -> None:
+    for truth in truths:
+        actions = np.asarray(truth["actions"])
+        assert actions.shape == (17, 2)
+        begin, end = (np.asarray(truth["parameters"][name]) for name in ("begin", "end"))
+        assert actions.sum(axis=0) / truth["fps"] == pytest.approx(end - begin, abs=0.05)
+
+
+def test_same_seed_same_truth() -> None:
+    assert simulate("pusher", 3, num_frames=17) == simulate("pusher", 3, num_frames=17)
