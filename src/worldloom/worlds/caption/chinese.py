@@ -170,3 +170,36 @@ def dense(c: Context, opening: str, story: list[str], ending: str) -> str:
     view = camera(c)
     parts = [view, setting, *story, ending] if c.chance(0.25) else [setting, *story, ending, view]
     return join(parts)
+
+
+def everything(c: Context, material: float) -> str:
+    """The whole cast as a noun phrase: 一个红色的球、一个鸡蛋和三个路锥."""
+    said = []
+    for group in c.alike():
+        if len(group) < 3:
+            said += [a(c, thing, material) for thing in group]
+        else:
+            said.append(f"{number(len(group))}{NOUNS[group[0].noun][0]}{noun(c, group[0])}")
+    return listing(said)
+
+
+def picture(c: Context, length: str, what: str) -> str:
+    """One frame: what and where; at medium length and beyond in what light."""
+    if length == "short":
+        return short(c, what)
+    if length == "medium":
+        return join(
+            [
+                c.pick(
+                    f"{mood(c)},{floor(c)}有{what}",
+                    f"{floor(c)}有{what},{mood(c)}拍摄",
+                    f"{mood(c)}的{floor(c)},{what}",
+                )
+            ]
+        )
+    kind = c.pick("一张图片", "一张照片", "静止的画面", "一幅画面")
+    return c.pick(
+        join([f"{kind}:{mood(c)},{floor(c)}有{what}"]),
+        join([f"{mood(c)},{floor(c)}有{what}", f"这是{kind}"]),
+        join([f"{kind}里有{what}", f"地点在{floor(c)},{mood(c)}"]),
+    )

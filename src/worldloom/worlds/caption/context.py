@@ -19,6 +19,7 @@ class Context:
     things: dict[str, Thing]
     look: Look
     rng: np.random.Generator
+    picture: bool = False  # one frame: nothing may be said of motion, camera moves or outcome
 
     def pick(self, *choices: str) -> str:
         """One of the choices, all equally likely."""
@@ -39,6 +40,13 @@ class Context:
     def details(self) -> dict:
         return self.facts.details
 
+    def alike(self) -> list[list[Thing]]:
+        """The cast grouped by noun, in order of importance."""
+        groups: dict[str, list[Thing]] = {}
+        for thing in self.cast:
+            groups.setdefault(thing.noun, []).append(thing)
+        return list(groups.values())
+
     def events(self, key: str, who: str | None = None) -> list[Event]:
         """Events of that key (and actor), in order of time."""
         return [event for event in self.facts.events if event.key == key and who in (None, event.who)]
@@ -47,5 +55,7 @@ class Context:
         return bool(self.events(key, who))
 
 
-def context(facts: Facts, things: list[Thing], look: Look, rng: np.random.Generator) -> Context:
-    return Context(facts, {thing.name: thing for thing in things}, look, rng)
+def context(
+    facts: Facts, things: list[Thing], look: Look, rng: np.random.Generator, picture: bool = False
+) -> Context:
+    return Context(facts, {thing.name: thing for thing in things}, look, rng, picture)

@@ -201,3 +201,34 @@ def dense(c: Context, opening: str, story: list[str], ending: str) -> str:
     view = camera(c)
     parts = [view, setting, *story, ending] if c.chance(0.25) else [setting, *story, ending, view]
     return join(parts)
+
+
+def everything(c: Context, material: float) -> str:
+    """The whole cast as a noun phrase: "a red ball, a white egg and three traffic cones"."""
+    said = []
+    for group in c.alike():
+        if len(group) < 3:
+            said += [a(c, thing, material) for thing in group]
+        else:
+            said.append(f"{number(len(group))} {noun(c, group[0])}s")
+    return listing(said)
+
+
+def picture(c: Context, length: str, what: str) -> str:
+    """One frame: what and where; at medium length and beyond in what light."""
+    if length == "short":
+        return short(c, what)
+    if length == "medium":
+        return sentence(
+            c.pick(
+                f"{what} {floor(c)}, {mood(c)}",
+                f"{what} {floor(c)} {mood(c)}",
+                f"{mood(c)}, {what} {floor(c)}",
+            )
+        )
+    kind = c.pick("a picture", "a still picture", "an image", "a single frame")
+    return c.pick(
+        sentence(f"{kind} of {what} {floor(c)}, taken {mood(c)}"),
+        join([f"{mood(c)}, {what} {floor(c)}", f"{kind}, without motion"]),
+        join([f"{kind} shows {what}", f"the scene is set {floor(c)}, {mood(c)}"]),
+    )

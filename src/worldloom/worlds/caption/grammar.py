@@ -21,10 +21,19 @@ LENGTHS = ("short", "medium", "dense")
 
 
 def describe(
-    family: str, facts: Facts, things: list[Thing], look: Look, rng: np.random.Generator, wordings: int = 1
+    family: str,
+    facts: Facts,
+    things: list[Thing],
+    look: Look,
+    rng: np.random.Generator,
+    wordings: int = 1,
+    picture: bool = False,
 ) -> dict[str, dict[str, list[str]]]:
-    """`captions[language][length]`: up to `wordings` distinct captions, all true of the facts."""
-    c = context(facts, things, look, rng)
+    """`captions[language][length]`: up to `wordings` distinct captions, all true of the facts.
+
+    Of a `picture` they say what is there and nothing of motion, camera or outcome.
+    """
+    c = context(facts, things, look, rng, picture)
     return {
         language: {
             length: _distinct(c, BOOKS[family][language], grammar, length, wordings) for length in LENGTHS
@@ -48,7 +57,8 @@ def caption_truth(truth: dict[str, Any], wordings: int = 1) -> dict[str, dict[st
     ]
     rng = numpy_generator("caption", truth["family"], truth["seed"])
     told = Facts(tuple(facts["cast"]), events, facts["outcome"], facts["details"])
-    return describe(truth["family"], told, things, Look(**truth["look"]), rng, wordings)
+    picture = truth["num_frames"] == 1
+    return describe(truth["family"], told, things, Look(**truth["look"]), rng, wordings, picture)
 
 
 def _distinct(c: Context, book: Phrasebook, grammar: ModuleType, length: str, wordings: int) -> list[str]:
@@ -61,6 +71,9 @@ def _distinct(c: Context, book: Phrasebook, grammar: ModuleType, length: str, wo
 
 
 def _caption(c: Context, book: Phrasebook, grammar: ModuleType, length: str) -> str:
+    if c.picture:
+        material = {"short": 0.3, "medium": 0.5, "dense": 1.0}[length]
+        return grammar.picture(c, length, book.scene(c, material) or grammar.everything(c, material))
     if length == "short":
         return grammar.short(c, book.line(c))
     if length == "medium":

@@ -25,3 +25,10 @@ class Phrasebook(ABC):
     @abstractmethod
     def ending(self, c: Context) -> str:
         """How it ends."""
+
+    def scene(self, c: Context, material: float) -> str:
+        """What a picture shows, as a noun phrase without motion; empty for the cast one by one.
+
+        `material` is the chance that a thing's material is said.
+        """
+        return ""

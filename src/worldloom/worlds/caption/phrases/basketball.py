@@ -33,6 +33,17 @@ class English(Phrasebook):
             f"{ball} is shot at a basketball hoop with {stand} to the {c.details['direction']}",
         )
 
+    def scene(self, c: Context, material: float) -> str:
+        stand = (
+            f"{en.article(c.things['hoop'].paint.colour)} rim and {en.a(c, c.things['backboard'], material)}"
+        )
+        ball = self._ball(c, material)
+        return c.pick(
+            f"{ball} and a basketball hoop with {stand}",
+            f"{ball} near a hoop with {stand}",
+            f"a basketball hoop with {stand}, and {ball}",
+        )
+
     def story(self, c: Context) -> list[str]:
         ball = self._the(c)
         said = [
@@ -136,6 +147,13 @@ class Chinese(Phrasebook):
             f"{ball}飞向一个篮球架,篮圈是{rim},后面是{board}",
             f"{self._side(c)}边立着一个带{board}和{rim}篮圈的篮球架,{ball}正被投过去",
             f"{ball}在空中飞向{rim}的篮圈,篮圈装在{board}上",
+        )
+
+    def scene(self, c: Context, material: float) -> str:
+        rim, board = zh.COLOURS[c.things["hoop"].paint.colour], zh.bare(c, c.things["backboard"], material)
+        ball = self._ball(c, material)
+        return c.pick(
+            f"{ball}和一个带{board}、{rim}篮圈的篮球架", f"一个带{board}和{rim}篮圈的篮球架,还有{ball}"
         )
 
     def story(self, c: Context) -> list[str]:

@@ -64,6 +64,13 @@ class English(Phrasebook):
             f"{all_balls} are on a green pool table",
         )
 
+    def scene(self, c: Context, material: float) -> str:
+        cue, table = en.a(c, c.main, 0.3 * material), c.pick("billiard table", "pool table")
+        balls = en.listing([cue, *(en.a(c, ball, 0.3 * material) for ball in _balls(c))])
+        if c.details["count"] > 3:
+            balls = f"{cue} and {en.number(c.details['count'])} other balls"
+        return c.pick(f"{balls} on a green {table}", f"a green {table} with {balls}")
+
     def story(self, c: Context) -> list[str]:
         cue = c.pick("the cue ball", en.the(c, c.main))
         said = [
@@ -153,6 +160,13 @@ class Chinese(Phrasebook):
             f"{cue}在绿色台球桌上滚向{targets}",
             f"{everything}在一张绿色的球台上,台边是{wood}",
         )
+
+    def scene(self, c: Context, material: float) -> str:
+        table = c.pick("台球桌", "球台")
+        balls = zh.listing([self._cue(c), *(zh.a(c, ball, 0.3 * material) for ball in _balls(c))])
+        if c.details["count"] > 3:
+            balls = f"{self._cue(c)}和另外{zh.number(c.details['count'])}个球"
+        return c.pick(f"绿色{table}上的{balls}", f"一张绿色{table},上面是{balls}")
 
     def story(self, c: Context) -> list[str]:
         cue = c.pick("母球", zh.the(c, c.main))

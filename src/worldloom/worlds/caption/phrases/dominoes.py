@@ -22,6 +22,10 @@ class English(Phrasebook):
             f"{row} is set up and {ball} comes rolling",
         )
 
+    def scene(self, c: Context, material: float) -> str:
+        ball, row = en.a(c, c.main, material), self._row(c, material)
+        return c.pick(f"{ball} and {row}", f"{ball} next to {row}", f"{row} and {ball}")
+
     def story(self, c: Context) -> list[str]:
         ball = en.the(c, c.main)
         fallen, standing = c.details["fallen"], c.details["standing"]
@@ -110,6 +114,10 @@ class Chinese(Phrasebook):
         return c.pick(
             f"{row}立着,{ball}正滚过来", f"{ball}向{side}滚向{row}", f"{row}已经摆好,{ball}朝它滚去"
         )
+
+    def scene(self, c: Context, material: float) -> str:
+        ball, row = zh.a(c, c.main, material), self._row(c, material)
+        return c.pick(f"{ball}和{row}", f"{row}和{ball}")
 
     def story(self, c: Context) -> list[str]:
         ball = zh.the(c, c.main)

@@ -40,6 +40,9 @@ class English(Phrasebook):
             f"{who} drives {way}{self._past(c)}", f"{who} is driving {way}{self._past(c)}", f"{who} comes along, heading {way},{self._past(c)}".rstrip(",")
         )  # fmt: skip
 
+    def scene(self, c: Context, material: float) -> str:
+        return f"{self._car(c, material)}{self._past(c)}"
+
     def story(self, c: Context) -> list[str]:
         who, said = en.the(c, c.main), []
         degrees = 10 * round(c.details["turn_degrees"] / 10)
@@ -110,6 +113,11 @@ class Chinese(Phrasebook):
             c.pick(f",旁边有{zh.number(count)}个路锥", f",附近立着{zh.number(count)}个锥桶") if count else ""
         )
         return c.pick(f"{who}{way}行驶{near}", f"{who}正{way}开过来{near}" if c.details["direction"] == "toward" else f"{who}正{way}开去{near}", f"{who}{way}前进{near}")  # fmt: skip
+
+    def scene(self, c: Context, material: float) -> str:
+        count = c.details["cones"]
+        cones = f"和{zh.number(count)}个{c.pick('路锥', '锥桶')}" if count else ""
+        return f"{zh.a(c, c.main, material)}{cones}"
 
     def story(self, c: Context) -> list[str]:
         who, said = zh.the(c, c.main), []

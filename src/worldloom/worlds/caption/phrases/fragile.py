@@ -65,6 +65,17 @@ class English(Phrasebook):
             f"{who} is let go high above the ground",
         )
 
+    def scene(self, c: Context, material: float) -> str:
+        bare = en.bare(c, c.main, 0)
+        who = en.article(bare)
+        if c.has("break"):
+            who = c.pick(
+                f"a broken {bare} and its yolk",
+                f"a broken {bare}",
+                f"a {bare.replace('egg', 'eggshell')} in two halves",
+            )
+        return en.listing([who, *(en.a(c, thing, material) for thing in c.cast[1:])])
+
     def story(self, c: Context) -> list[str]:
         who, said = en.the(c, c.main), []
         if c.has("knock"):
@@ -140,6 +151,11 @@ class Chinese(Phrasebook):
         if cause == "low":
             return c.pick(f"{who}离地面很近", f"{who}在贴近地面处被松开")
         return c.pick(f"{who}在空中下落", f"{who}从高处被松开", f"{who}从上方掉下来")
+
+    def scene(self, c: Context, material: float) -> str:
+        bare = zh.bare(c, c.main, 0)
+        who = c.pick(f"一个破了的{bare}", f"一个碎了的{bare}和它的蛋黄") if c.has("break") else f"一个{bare}"
+        return zh.listing([who, *(zh.a(c, thing, material) for thing in c.cast[1:])])
 
     def story(self, c: Context) -> list[str]:
         who, said = zh.the(c, c.main), []

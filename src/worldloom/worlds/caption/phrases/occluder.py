@@ -43,6 +43,13 @@ class English(Phrasebook):
             f"{self._screen(c, 0.8)} stands in the way of {who} moving {side}",
         )
 
+    def scene(self, c: Context, material: float) -> str:
+        screen = self._screen(c, material)
+        if c.has("hide") and not c.has("glimpse"):
+            return screen
+        who = en.a(c, c.main, material)
+        return c.pick(f"{who} and {screen}", f"{screen} and {who}")
+
     def story(self, c: Context) -> list[str]:
         who, side = en.the(c, c.main), c.details["direction"]
         said = [
@@ -122,6 +129,13 @@ class Chinese(Phrasebook):
             f"{who}朝着{self._screen(c, 0.8)}{self._go(c)}过去",
             f"{self._screen(c, 0.8)}立在那里,{who}向{side}靠近",
         )
+
+    def scene(self, c: Context, material: float) -> str:
+        screen = self._screen(c, material)
+        if c.has("hide") and not c.has("glimpse"):
+            return screen
+        who = zh.a(c, c.main, material)
+        return c.pick(f"{who}和{screen}", f"{screen}和{who}")
 
     def story(self, c: Context) -> list[str]:
         who, side = zh.the(c, c.main), ZH_SIDE[c.details["direction"]]

@@ -74,6 +74,21 @@ class English(Phrasebook):
             f"{ball} on a string is released under {frame}{block}",
         )
 
+    def scene(self, c: Context, material: float) -> str:
+        frame = en.a(c, c.things["frame"], material)
+        if _cradle(c):
+            row = f"{en.number(c.details['count'])} {en.bare(c, c.main, material)}s"
+            return c.pick(
+                f"a Newton's cradle, {row} in {frame}",
+                f"{row} hanging from {frame}",
+                f"a Newton's cradle with {row}",
+            )
+        block = f", and {en.a(c, c.things['block'], material)}" if "block" in c.things else ""
+        return c.pick(
+            f"{en.a(c, c.main, material)} hanging from {frame}{block}",
+            f"a pendulum, {en.a(c, c.main, material)} in {frame}{block}",
+        )
+
     def story(self, c: Context) -> list[str]:
         side = c.details["direction"]
         if _cradle(c):
@@ -199,6 +214,17 @@ class Chinese(Phrasebook):
             f"{ball}用细线吊在{frame}上,被拉向{_chinese_start(c)}边{block}",
             f"{ball}在{frame}下被松开{block}",
             f"{frame}上吊着{ball}{block}",
+        )
+
+    def scene(self, c: Context, material: float) -> str:
+        frame = zh.a(c, c.things["frame"], material)
+        if _cradle(c):
+            row = f"{zh.number(c.details['count'])}个{zh.bare(c, c.main, material)}"
+            return c.pick(f"吊在{frame}上的{row}", f"一个牛顿摆,{row}挂在{frame}上")
+        block = f"和{zh.a(c, c.things['block'], material)}" if "block" in c.things else ""
+        return c.pick(
+            f"吊在{frame}上的{zh.a(c, c.main, material)}{block}",
+            f"一个单摆,{frame}上吊着{zh.a(c, c.main, material)}{block.replace('和', ',旁边有')}",
         )
 
     def story(self, c: Context) -> list[str]:

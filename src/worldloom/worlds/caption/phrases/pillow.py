@@ -36,6 +36,11 @@ class English(Phrasebook):
             f"{who}{rope} comes down on {pillow}",
         )
 
+    def scene(self, c: Context, material: float) -> str:
+        who, pillow = en.a(c, c.main, material), self._pillow(c, material)
+        rope = c.pick(" on a rope", "") if c.details["rope"] else ""
+        return c.pick(f"{who}{rope} and {pillow}", f"{pillow} and {who}{rope}")
+
     def story(self, c: Context) -> list[str]:
         who, said = en.the(c, c.main), []
         deep = c.pick("deep ", "clear ") if c.details["deep"] else c.pick("shallow ", "")
@@ -99,6 +104,10 @@ class Chinese(Phrasebook):
         return c.pick(
             f"{who}{rope}在{pillow}上方", f"{who}{rope}朝{pillow}落下", f"{who}{rope}下面是{pillow}"
         )
+
+    def scene(self, c: Context, material: float) -> str:
+        who, pillow = zh.a(c, c.main, material), self._pillow(c, material)
+        return c.pick(f"{who}和{pillow}", f"{pillow}和{who}")
 
     def story(self, c: Context) -> list[str]:
         who, said = zh.the(c, c.main), []

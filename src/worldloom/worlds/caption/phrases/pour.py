@@ -22,7 +22,7 @@ class English(Phrasebook):
         full = c.pick(f"{cup} full of {beads}", f"{cup} of {beads}", f"{cup} filled with {beads}")
         return {
             "stays_full": c.pick(
-                f"{full} sways but nothing spills", f"{full} tips a little and spills nothing", f"{full} leans to the {side} and back without spilling", f"{full} stays upright"
+                f"{full} sways but nothing spills", f"{full} tips a little and spills nothing", f"{full} leans to the {side} and back without spilling", f"{full} is rocked gently and stays full"
             ),
             "some_spill": c.pick(
                 f"{full} tilts and spills some", f"{full} is tipped to the {side} and some fall out", f"{full} tilts to the {side} and spills a part of them", f"some {beads} spill from {cup}"
@@ -40,6 +40,10 @@ class English(Phrasebook):
             f"{cup} filled with {beads} is mounted on a stand",
             f"{count} {beads} are in {cup} above the ground",
         )
+
+    def scene(self, c: Context, material: float) -> str:
+        cup, beads = en.a(c, c.main, material), self._beads(c)
+        return c.pick(f"{cup} on a stand, with {beads}", f"{cup} and {beads}", f"{cup} with {beads}")
 
     def story(self, c: Context) -> list[str]:
         side, beads = c.details["direction"], c.pick("beads", "balls")
@@ -86,7 +90,7 @@ class Chinese(Phrasebook):
         cup, beads, side = zh.bare(c, c.main, 0.4), self._beads(c), ZH_SIDE[c.details["direction"]]
         full = c.pick(f"装满{beads}的{cup}", f"一个装着{beads}的{cup}", f"一个盛着{beads}的{cup}")
         return {
-            "stays_full": c.pick(f"{full}晃了晃,什么也没洒", f"{full}微微倾斜,没有洒出来", f"{full}向{side}歪了一下又回正", f"{full}保持直立"),
+            "stays_full": c.pick(f"{full}晃了晃,什么也没洒", f"{full}微微倾斜,没有洒出来", f"{full}向{side}歪了一下又回正", f"{full}轻轻摇了一下,还是满的"),
             "some_spill": c.pick(f"{full}倾斜,洒出一些", f"{full}向{side}倒,掉出一部分", f"{full}歪向{side}边,洒了一部分", f"一些{beads}从{cup}里洒出来"),
             "all_spill": c.pick(f"{full}被翻过来", f"{full}倒扣过来,全洒了", f"{full}翻倒,里面全倒空", f"{cup}把{beads}全部倒出来", f"{full}翻转过来,东西都掉了出来"),
         }[c.facts.outcome]  # fmt: skip
@@ -98,6 +102,10 @@ class Chinese(Phrasebook):
             f"{cup}里盛着二十来颗{beads}",
             f"支架上的{zh.bare(c, c.main, 0.8)}装满了{beads}",
         )
+
+    def scene(self, c: Context, material: float) -> str:
+        cup, beads = zh.a(c, c.main, material), self._beads(c)
+        return c.pick(f"支架上的{zh.bare(c, c.main, material)}和许多{beads}", f"{cup}和一些{beads}")
 
     def story(self, c: Context) -> list[str]:
         side, beads = ZH_SIDE[c.details["direction"]], c.pick("珠子", "小球")

@@ -46,6 +46,11 @@ class English(Phrasebook):
             f"{ramp} leads down to the {side} with {who} on it, facing {wall},",
         )
 
+    def scene(self, c: Context, material: float) -> str:
+        who, ramp = en.a(c, c.main, material), en.a(c, c.things["ramp"], material)
+        wall = en.a(c, c.things["wall"], 0)
+        return c.pick(f"{who}, {ramp} and {wall}", f"{ramp}, {who} and {wall}")
+
     def story(self, c: Context) -> list[str]:
         who = en.the(c, c.main)
         if c.facts.outcome == "sticks":
@@ -137,6 +142,14 @@ class Chinese(Phrasebook):
             f"{ramp}向{side}倾斜,上面放着{who},前方有一面{wall}",
             f"{who}位于{ramp}上,远处是一面{wall}",
         )
+
+    def scene(self, c: Context, material: float) -> str:
+        who, ramp, wall = (
+            zh.a(c, c.main, material),
+            zh.a(c, c.things["ramp"], material),
+            zh.a(c, c.things["wall"], 0),
+        )
+        return c.pick(f"{who}、{ramp}和{wall}", f"{ramp}、{who}和{wall}")
 
     def story(self, c: Context) -> list[str]:
         who = zh.the(c, c.main)

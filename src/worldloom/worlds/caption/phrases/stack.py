@@ -33,6 +33,13 @@ class English(Phrasebook):
             f"{ball} flies towards {pile}",
         )
 
+    def scene(self, c: Context, material: float) -> str:
+        number = f"{en.number(c.details['count'])} " if c.chance(0.6) else ""
+        blocks = f"{number}{en.listing(list(c.details['colours']))} blocks"
+        return c.pick(
+            f"{en.a(c, c.main, material)} and {blocks}", f"{blocks} and {en.a(c, c.main, material)}"
+        )
+
     def story(self, c: Context) -> list[str]:
         ball, kind = en.the(c, c.main), c.details["kind"]
         if not c.has("strike"):
@@ -110,6 +117,10 @@ class Chinese(Phrasebook):
         ball, pile = zh.a(c, c.main, 0.8), self._pile(c, 0.7)
         side = {"left": "左", "right": "右"}[c.details["direction"]]
         return c.pick(f"{pile}立在那里,{ball}正飞过来", f"{ball}向{side}飞向{pile}", f"{ball}朝{pile}飞去")
+
+    def scene(self, c: Context, material: float) -> str:
+        colours = zh.listing([zh.COLOURS[name] for name in c.details["colours"]])
+        return f"{zh.a(c, c.main, material)}和{zh.number(c.details['count'])}块{colours}的积木"
 
     def story(self, c: Context) -> list[str]:
         ball, name = zh.the(c, c.main), c.pick(*KINDS[c.details["kind"]][1])
