@@ -99,3 +99,19 @@ def test_latents_that_overflow_are_refused(folder, tmp_path, vae_run):
     with pytest.raises(Failure, match="fp16 cannot hold"):
         filled(tmp_path, Manifest.load([folder]), wild)
     shutil.rmtree(tmp_path)
+
+
+def test_new_captions_keep_the_latents(folder, vae, tmp_path):
+    copy = shutil.copytree(folder, tmp_path / "shapes")
+    filled(tmp_path / "cache", Manifest.load([copy]), vae)
+    settings = json.loads((copy / "dataset.json").read_text())
+    (copy / "dataset.json").write_text(json.dumps(settings | {"wordings": 7}))
+    assert (
+        sum(u.missing for u in LatentCache(tmp_path / "cache", Manifest.load([copy]), vae).units.values())
+        == 0
+    )
+    (copy / "dataset.json").write_text(json.dumps(settings | {"seed": 7}))
+    assert (
+        sum(u.missing for u in LatentCache(tmp_path / "cache", Manifest.load([copy]), vae).units.values())
+        == 36
+    )

@@ -76,19 +76,21 @@ def _tokenize(manifest: Manifest, tokenizer: Tokenizer, quiet: bool) -> dict[str
 def _numbers(captions: dict, end: int) -> np.ndarray:
     """[language, length, 2]: (first, count) of a sample's captions, the last of which is number `end` - 1."""
     counts = np.asarray([[len(captions[la][le]) for le in LENGTHS] for la in LANGUAGES])
-    if (counts == 0).any():
-        raise Failure("a sample of the dataset lacks captions of one language or length")
     firsts = end - counts.sum() + np.concatenate([[0], counts.cumsum()[:-1]]).reshape(counts.shape)
     return np.stack([firsts, counts], axis=-1)
 
 
 def _texts(captions: dict) -> list[str]:
+    if not all(captions.get(la, {}).get(le) for la in LANGUAGES for le in LENGTHS):
+        raise Failure(
+            "a sample has no captions of some language or length; the dataset must be captioned first"
+        )
     return [text for la in LANGUAGES for le in LENGTHS for text in captions[la][le]]
 
 
 def _fingerprint(manifest: Manifest, tokenizer_hash: str) -> str:
     digest = hashlib.sha256(tokenizer_hash.encode())
     for folder, part in manifest.by_folder().items():
-        digest.update(sha256_of(folder / "dataset.json").encode())
+        digest.update(sha256_of(folder / "shards.json").encode())
         digest.update("\n".join(s.key for s in part.samples).encode())
     return digest.hexdigest()

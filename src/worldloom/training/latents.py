@@ -7,6 +7,7 @@ that grows at its end is encoded at its end.
 """
 
 import hashlib
+import json
 from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
@@ -16,7 +17,7 @@ import torch
 from torch import Tensor
 
 from worldloom.core.error import Failure
-from worldloom.core.file import read_json, sha256_of, write_json
+from worldloom.core.file import read_json, write_json
 from worldloom.core.progress import Bar, progress
 from worldloom.data.bucket import Shape
 from worldloom.data.dataset import ClipDataset
@@ -187,7 +188,10 @@ def _first(loader: Loader[np.ndarray], count: int):
 
 
 def _unit_name(folder: Path) -> str:
-    return f"{folder.name}-{sha256_of(folder / 'dataset.json')[:12]}"
+    # New captions change `wordings` and the shards' bytes, and leave every pixel as it is.
+    settings = {key: value for key, value in read_json(folder / "dataset.json").items() if key != "wordings"}
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+    return f"{folder.name}-{digest[:12]}"
 
 
 def _name(shape: Shape) -> str:
