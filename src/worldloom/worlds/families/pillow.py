@@ -138,8 +138,10 @@ class Pillow(Family[PillowParameters]):
         dent[inside] = np.maximum(rest - (path[:, 2] - rise), 0)[inside]
         if touches:
             events.append(Event("land", touches[0].frame, "weight", "pillow"))
-            deep = np.flatnonzero(dent > 0.6 * dent.max())
-            events.append(Event("sink", int(deep[0]), "weight", "pillow"))
+        if dent.max() > 0.01:
+            if dent.any():  # a take may end at the touch, and a weight may only graze the edge
+                deep = np.flatnonzero(dent > 0.6 * dent.max())
+                events.append(Event("sink", int(deep[0]), "weight", "pillow"))
         outcome = "stays"
         off = np.flatnonzero(~inside)
         clear = np.flatnonzero(
