@@ -51,7 +51,7 @@ class Basketball(Family[BasketballParameters]):
     def draw(self, rng: np.random.Generator, seconds: float) -> BasketballParameters:
         plan = str(
             rng.choice(["swish", "bank", "rim_in", "front_rim", "back_rim", "short", "wide"],
-                       p=[0.22, 0.16, 0.1, 0.22, 0.08, 0.11, 0.11])
+                       p=[0.22, 0.15, 0.17, 0.18, 0.06, 0.11, 0.11])
         )  # fmt: skip
         flight = float(rng.uniform(0.46, 0.56) if seconds < 1.4 else rng.uniform(0.58, 0.8))
         side = int(rng.choice([-1, 1]))

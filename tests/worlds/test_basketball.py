@@ -1,0 +1,57 @@
+"""The basketball family: its outcomes are what the ball's path says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from worldloom.worlds.families.basketball import BALL_RADIUS, RIM_HEIGHT, RIM_RADIUS, RIM_X
+from worldloom.worlds.stage import simulate
+
+
+@pytest.fixture(scope="module")
+def truths() -> list[dict]:
+    return [simulate("basketball", seed, num_frames=17) for seed in range(20)]
+
+
+def _path(truth: dict) -> np.ndarray:
+    return np.array(truth["objects"][0]["position"])
+
+
+def test_outcomes_vary(truths: list[dict]) -> None:
+    assert len({truth["facts"]["outcome"] for truth in truths}) >= 4
+
+
+def test_a_scored_ball_is_below_the_rim_and_inside_the_net(truths: list[dict]) -> None:
+    for truth in truths:
+        path, side = _path(truth), truth["parameters"]["side"]
+        aside = np.hypot(path[:, 0] - side * RIM_X, path[:, 1])
+        in_net = (path[:, 2] < RIM_HEIGHT) & (path[:, 2] > RIM_HEIGHT - 0.35) & (aside < RIM_RADIUS)
+        came_from_above = path[: int(np.argmax(in_net)) + 1, 2].max() > RIM_HEIGHT
+        assert truth["facts"]["details"]["scored"] == bool(in_net.any() and came_from_above), truth["seed"]
+
+
+def test_a_swish_flies_the_parabola_until_it_scores(truths: list[dict]) -> None:
+    swishes = [truth for truth in truths if truth["facts"]["outcome"] == "swish"]
+    assert swishes
+    for truth in swishes:
+        score = next(event["frame"] for event in truth["facts"]["events"] if event["key"] == "score")
+        free = _path(truth)[: score - 1]
+        time = np.arange(len(free)) / truth["fps"]
+        start, velocity = np.array(truth["parameters"]["start"]), np.array(truth["parameters"]["velocity"])
+        arc = start + velocity * time[:, None] - np.array([0, 0, 9.81 / 2]) * time[:, None] ** 2
+        assert np.abs(free - arc).max() < 0.02, truth["seed"]
+
+
+def test_a_bank_shot_comes_back_from_the_board(truths: list[dict]) -> None:
+    for truth in truths:
+        if truth["facts"]["outcome"] == "bank":
+            forward = np.diff(_path(truth)[:, 0]) * truth["parameters"]["side"]
+            assert forward.max() > 0 > forward.min(), truth["seed"]
+
+
+def test_nothing_sinks_into_the_floor(truths: list[dict]) -> None:
+    for truth in truths:
+        path = _path(truth)
+        assert np.isfinite(path).all()
+        assert path[:, 2].min() > 0.8 * BALL_RADIUS

@@ -1,0 +1,56 @@
+"""The pendulum family: the cradle passes on as many balls as came, energy is kept, the block tells the truth."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from worldloom.worlds.stage import simulate
+
+
+@pytest.fixture(scope="module")
+def truths() -> list[dict]:
+    return [simulate("pendulum", seed, num_frames=17) for seed in range(24)]
+
+
+def _path(truth: dict, index: int = 0) -> np.ndarray:
+    return np.array(truth["objects"][index]["position"])
+
+
+def test_every_outcome_comes_up(truths: list[dict]) -> None:
+    outcomes = {truth["facts"]["outcome"] for truth in truths}
+    assert outcomes == {"swings", "knocks_over", "stopped", "one_out", "two_out"}
+
+
+def test_as_many_balls_fly_out_as_came_in(truths: list[dict]) -> None:
+    for truth in truths:
+        details = truth["facts"]["details"]
+        if details["kind"] == "cradle":
+            assert details["flew"] == details["lifted"], truth["seed"]
+
+
+def test_the_middle_of_a_cradle_stays_almost_still(truths: list[dict]) -> None:
+    for truth in truths:
+        if truth["facts"]["details"]["kind"] == "cradle":
+            middle = _path(truth, 2)[:, 0]
+            lifted = np.abs(_path(truth)[:, 0] - _path(truth)[0, 0]).max()
+            assert np.abs(middle - middle[0]).max() < 0.15 * lifted, truth["seed"]
+
+
+def test_balls_keep_their_distance_from_the_pivot_and_never_rise_above_the_start(truths: list[dict]) -> None:
+    for truth in truths:
+        if truth["parameters"]["kind"] == "cradle":
+            continue
+        p, path = truth["parameters"], _path(truth)
+        pivot = path[:, 2].min() + p["length"]
+        reach = np.hypot(path[:, 0], path[:, 2] - pivot)
+        assert np.abs(reach - reach[0]).max() < 0.03, truth["seed"]
+        assert path[:, 2].max() < path[0, 2] + 0.005, truth["seed"]
+
+
+def test_a_toppled_block_lies_lower(truths: list[dict]) -> None:
+    for truth in truths:
+        names = [entry["name"] for entry in truth["objects"]]
+        if "block" in names:
+            z = _path(truth, names.index("block"))[:, 2]
+            assert (z[-1] < 0.8 * z[0]) == (truth["facts"]["outcome"] == "knocks_over"), truth["seed"]

@@ -1,0 +1,49 @@
+"""The ramp family: rolling, sliding and sticking by the laws of the incline."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from worldloom.worlds.families.ramp import GRAVITY, ROLLING
+from worldloom.worlds.stage import simulate
+
+
+@pytest.fixture(scope="module")
+def truths() -> list[dict]:
+    return [simulate("ramp", seed, num_frames=17) for seed in range(20)]
+
+
+def test_every_outcome_comes_up(truths: list[dict]) -> None:
+    assert {truth["facts"]["outcome"] for truth in truths} == {"rolls_down", "slides_down", "sticks"}
+
+
+def test_a_box_sticks_exactly_where_friction_beats_the_slope(truths: list[dict]) -> None:
+    for truth in truths:
+        p = truth["parameters"]
+        holds = p["kind"] == "box" and p["friction"] > math.tan(math.radians(p["angle"]))
+        assert (truth["facts"]["outcome"] == "sticks") == holds, truth["seed"]
+
+
+def test_what_rolls_accelerates_as_its_inertia_says(truths: list[dict]) -> None:
+    tried = 0
+    for truth in truths:
+        p = truth["parameters"]
+        if p["kind"] not in ROLLING:
+            continue
+        tried += 1
+        speed = np.linalg.norm(truth["objects"][0]["velocity"], axis=1)
+        frames = next(e["frame"] for e in truth["facts"]["events"] if e["key"] == "reach_floor") - 2
+        gained = (speed[frames] - speed[0]) * truth["fps"] / frames
+        law = ROLLING[p["kind"]] * GRAVITY * math.sin(math.radians(p["angle"]))
+        assert gained == pytest.approx(law, rel=0.08), truth["seed"]
+    assert tried >= 5
+
+
+def test_it_goes_down_to_the_side_that_is_said(truths: list[dict]) -> None:
+    for truth in truths:
+        x = np.array(truth["objects"][0]["position"])[:, 0]
+        if truth["facts"]["outcome"] != "sticks":
+            assert (x[-1] > x[0]) == (truth["facts"]["details"]["direction"] == "right"), truth["seed"]
