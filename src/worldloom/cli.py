@@ -230,12 +230,13 @@ def _add_edit(verbs: Any, name: str, shared: Parser) -> None:
 def _add_worlds(verbs: Any, name: str, shared: Parser) -> None:
     examples = """list
     render bounce --seed 7 -o take.mp4 --truth take.json
-    dataset -o takes --takes 1000"""
+    dataset -o takes --takes 1000
+    recaption takes --wordings 6"""
     parser = _verb(
         verbs, name, shared, "the simulated worlds: list, render a take, render a training set", examples
     )
     actions = parser.add_subparsers(
-        dest="action", metavar="list|render|dataset", required=True, parser_class=Parser
+        dest="action", metavar="list|render|dataset|recaption", required=True, parser_class=Parser
     )
     actions.add_parser("list", parents=[shared], help="families and what they draw").set_defaults(
         do=_worlds_list
@@ -257,12 +258,17 @@ def _add_worlds(verbs: Any, name: str, shared: Parser) -> None:
     dataset.add_argument("--seed", type=int, default=0, metavar="N")
     dataset.add_argument("--families", metavar="A,B,...", help="default: all")
     dataset.add_argument("--workers", type=int, metavar="N", help="default: one for each core")
+    dataset.add_argument("--scale", type=int, default=1, metavar="N", help="2: the 256-pixel class")
     dataset.set_defaults(do=_worlds_dataset)
+    recaption = actions.add_parser("recaption", parents=[shared], help="new captions for a rendered set")
+    recaption.add_argument("folder", type=Path, metavar="DIR")
+    recaption.add_argument("--wordings", type=int, default=4, metavar="N", help="per language and length")
+    recaption.set_defaults(do=_worlds_recaption)
 
 
 def _add_train(verbs: Any, name: str, shared: Parser) -> None:
     examples = """vae_debug
-    dit_tiny --optimizer.lr=1e-3 --resume"""
+    dit_tiny --optimizer.learning_rate=1e-3 --resume"""
     parser = _verb(verbs, name, shared, "run a named, complete recipe; an interrupted run goes on", examples)
     parser.usage = "worldloom train RECIPE [--name.of.field=value ...] [--run DIR] [--resume | --no-resume]"
     parser.add_argument("recipe", metavar="RECIPE")
@@ -361,9 +367,22 @@ def _worlds_dataset(args: argparse.Namespace) -> Outcome:
 
     families = None if args.families is None else tuple(args.families.split(","))
     result = command.dataset(
-        args.output, args.takes, seed=args.seed, families=families, workers=args.workers, quiet=args.quiet
+        args.output,
+        args.takes,
+        seed=args.seed,
+        families=families,
+        scale=args.scale,
+        workers=args.workers,
+        quiet=args.quiet,
     )
     return result, f"{args.output}: {args.takes} takes"
+
+
+def _worlds_recaption(args: argparse.Namespace) -> Outcome:
+    from worldloom.worlds import command
+
+    result = command.recaption(args.folder, args.wordings, quiet=args.quiet)
+    return result, f"{args.folder}: {result['takes']} takes captioned in {result['wordings']} wordings"
 
 
 def _train(args: argparse.Namespace) -> Outcome:
