@@ -48,7 +48,6 @@ class Fragile(Family[FragileParameters]):
         kind = "egg" if rng.random() < 0.68 else "tomato"
         chance = [0.27, 0.24, 0.2, 0.29] if kind == "egg" else [0.45, 0.1, 0.1, 0.35]
         cause = str(rng.choice(["drop", "cushion", "low", "knock"], p=chance))
-        other, ball = draw_paints(rng, 2, materials=OPAQUE, avoid=("white",))
         size = SIZE * float(rng.uniform(0.92, 1.12))
         # The fall takes a third of the take at most: sqrt(2 h / g) < 0.33 s for the shortest one.
         fall = float(rng.uniform(0.6, 0.95)) if seconds > 1.5 else float(rng.uniform(0.5, 0.7))
@@ -60,10 +59,12 @@ class Fragile(Family[FragileParameters]):
         }[cause]
         colours = EGG_COLOURS if kind == "egg" else TOMATO_COLOURS
         weights = [0.4, 0.2, 0.1, 0.1, 0.1, 0.1] if kind == "egg" else [0.6, 0.15, 0.15, 0.1]
+        colour = str(rng.choice(colours, p=weights))
+        other, ball = draw_paints(rng, 2, materials=OPAQUE, avoid=("white", colour))
         return FragileParameters(
             kind=kind,
             cause=cause,
-            paint=Paint(str(rng.choice(colours, p=weights)), "rubber" if kind == "egg" else "plastic"),
+            paint=Paint(colour, "rubber" if kind == "egg" else "plastic"),
             other_paint=other,
             ball_paint=ball,
             size=size,

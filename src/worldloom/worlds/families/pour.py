@@ -52,12 +52,13 @@ class Pour(Family[PourParameters]):
             "tilted": float(rng.uniform(100, 116)) + 24 * max(0.0, 2 - seconds),
             "upturned": float(rng.uniform(155, 180)),
         }[plan]
-        material = "glass" if rng.random() < 0.45 else paints[0].material
+        # An upright cup would keep its grains unseen, were it never of glass.
+        material = "glass" if rng.random() < (0.8 if plan == "upright" else 0.45) else paints[0].material
         start = float(rng.uniform(0.04, 0.1)) * seconds
         return PourParameters(
             plan=plan,
             side=int(rng.choice([-1, 1])),
-            grains=int(rng.integers(19, 27)),
+            grains=int(rng.integers(21, 28)),
             paint=Paint(paints[0].colour, material),
             grain_paint=Paint(paints[1].colour, "plastic"),
             stand_paint=paints[2],
@@ -67,7 +68,7 @@ class Pour(Family[PourParameters]):
         )
 
     def build(self, parameters: PourParameters, look: Look) -> Scene:
-        scene = Scene(look, Framing(centre=(0, 0, 0.43), width=1.2, height=1.05, elevation=-21))
+        scene = Scene(look, Framing(centre=(0, 0, 0.43), width=1.2, height=1.05, elevation=-24))
         # Two dozen grains make a hundred contacts; a long step keeps them affordable, low falls keep it exact.
         scene.timestep = 1 / 240
         self._add_cup(scene, parameters)
