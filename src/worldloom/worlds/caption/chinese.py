@@ -142,7 +142,12 @@ def camera(c: Context) -> str:
 
 def join(parts: list[str]) -> str:
     """Sentences with full stops between them."""
-    return "".join(f"{part.rstrip('。')}。" for part in parts if part)
+    return punctuated("".join(f"{part.rstrip('。')}。" for part in parts if part))
+
+
+def punctuated(text: str) -> str:
+    """Full-width commas and colons, as Chinese is printed."""
+    return text.translate({ord(","): "\uff0c", ord(":"): "\uff1a"})
 
 
 def short(c: Context, line: str) -> str:
@@ -152,7 +157,7 @@ def short(c: Context, line: str) -> str:
         line = f"在{floor(c)},{line}" if c.chance(0.5) else f"{floor(c)},{line}"
     elif extra < 0.5:
         line = f"{mood(c)},{line}"
-    return f"{line}。" if c.chance(0.3) else line
+    return punctuated(f"{line}。" if c.chance(0.3) else line)
 
 
 def medium(c: Context, line: str, ending: str) -> str:
