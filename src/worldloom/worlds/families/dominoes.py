@@ -48,7 +48,7 @@ class Dominoes(Family[DominoesParameters]):
         step = float(rng.uniform(0.42, 0.55)) * height
         places = np.arange(count) * step
         if plan == "gap":
-            places[int(rng.integers(2, count)) :] += height * rng.uniform(1.05, 1.3)
+            places[int(rng.integers(2, count)) :] += height * rng.uniform(1.3, 1.5)
         ball, *paints = draw_paints(rng, 1 + int(rng.choice([1, 2, 4], p=[0.5, 0.25, 0.25])))
         material = paints[0].material
         weak = plan == "weak"
