@@ -64,8 +64,8 @@ def generate(
 
 def extend(brush: Brush, clip: Clip, num_frames: int, backward: bool = False) -> Footage:
     """`num_frames` new frames after a clip, or before it; the clip's own stay as they are."""
-    sides = (None, clip) if backward else (clip, None)
-    new = _beside(brush, *sides, num_frames, clip.size, brush.size_for(clip), clip.fps)
+    before, after = (None, clip) if backward else (clip, None)
+    new = _beside(brush, before, after, num_frames, clip.size, brush.size_for(clip), clip.fps)
     chunks = chain(new, _frames(clip)) if backward else chain(_frames(clip), new)
     direction = "backward" if backward else "forward"
     return _around(brush, "extend", clip, len(clip.frames) + num_frames, chunks, direction=direction)
