@@ -55,7 +55,7 @@ class Family(ABC, Generic[P]):
     def build(self, parameters: P, look: Look) -> Scene:
         """The scene; its first thing is the main object."""
 
-    def start(self, parameters: P, model: mujoco.MjModel, data: mujoco.MjData) -> None:  # noqa: B027
+    def start(self, parameters: P, model: mujoco.MjModel, data: mujoco.MjData) -> None:
         """Sets initial velocities; called once after the first mj_forward."""
 
     def drive(
