@@ -81,7 +81,7 @@ def check_style(
         negative=negative,
         # 31 bits for a drawn seed: short enough to retype.
         seed=secrets.randbelow(2**31) if seed == RANDOM_SEED else seed,
-        sampler=sampler or default.sampler,  # type: ignore[arg-type]
+        sampler=sampler or default.sampler,
         num_steps=int(_within("steps", default.num_steps if steps is None else steps, 1, MAX_STEPS)),
         guidance_scale=_within(
             "guidance", default.guidance_scale if guidance is None else guidance, 1.0, MAX_GUIDANCE

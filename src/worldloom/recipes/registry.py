@@ -7,9 +7,8 @@ from worldloom.recipes.dit_tiny import dit_debug, dit_tiny
 from worldloom.recipes.vae_tiny import vae_debug, vae_tiny
 from worldloom.training.objective import Recipe
 
-RECIPES: dict[str, Callable[[], Recipe]] = {
-    make.__name__: make for make in (vae_tiny, vae_debug, dit_tiny, dit_debug)
-}
+_MAKERS: tuple[Callable[[], Recipe], ...] = (vae_tiny, vae_debug, dit_tiny, dit_debug)
+RECIPES = {make.__name__: make for make in _MAKERS}
 
 
 def recipe_named(name: str) -> Recipe:

@@ -31,7 +31,7 @@ class CaptionCache:
             root.mkdir(parents=True, exist_ok=True)
             arrays = _tokenize(manifest, tokenizer, quiet)
             with whole_file(path, force=True) as temporary, open(temporary, "wb") as file:
-                np.savez(file, **arrays)
+                np.savez(file, allow_pickle=False, **arrays)
         with np.load(path, allow_pickle=False) as stored:
             self.tokens, self.starts, self.table = stored["tokens"], stored["starts"], stored["table"]
 

@@ -86,8 +86,8 @@ class Optimizer:
     def _step_adamw(self, rate: float) -> None:
         if not self.others:
             return
-        parameters = list(self.others.values())
-        gradients = [_gradient(p) for p in parameters]
+        parameters: list[Tensor] = list(self.others.values())
+        gradients = [_gradient(p) for p in self.others.values()]
         first, second = list(self.first.values()), list(self.second.values())
         beta1, beta2 = self.config.betas
         torch._foreach_lerp_(first, gradients, 1 - beta1)

@@ -133,15 +133,14 @@ class Pillow(Family[PillowParameters]):
         touches = record.touches("weight", "pillow")
         dent = np.zeros(record.num_frames)
         inside = (np.abs(path[:, 0]) < 0.88 * HALF[0]) & (np.abs(path[:, 1]) < 0.88 * HALF[1])
-        rest = _height(path[:, 0] / (0.9 * HALF[0]), path[:, 1] / (0.9 * HALF[1]))
+        rest = np.asarray(_height(path[:, 0] / (0.9 * HALF[0]), path[:, 1] / (0.9 * HALF[1])))
         rise = {"ball": 1.0, "box": 0.8, "cylinder": 0.85}[parameters.shape] * parameters.size
         dent[inside] = np.maximum(rest - (path[:, 2] - rise), 0)[inside]
         if touches:
             events.append(Event("land", touches[0].frame, "weight", "pillow"))
         if dent.max() > 0.01:
-            if dent.any():  # a take may end at the touch, and a weight may only graze the edge
-                deep = np.flatnonzero(dent > 0.6 * dent.max())
-                events.append(Event("sink", int(deep[0]), "weight", "pillow"))
+            deep = np.flatnonzero(dent > 0.6 * dent.max())
+            events.append(Event("sink", int(deep[0]), "weight", "pillow"))
         outcome = "stays"
         off = np.flatnonzero(~inside)
         clear = np.flatnonzero(
