@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from worldloom.core.device import resolve_device
 from worldloom.core.error import UsageError
 from worldloom.core.file import write_json
 from worldloom.core.picture import write_picture
@@ -24,12 +25,15 @@ from worldloom.evaluate.examples import (
 from worldloom.evaluate.judge import Judge, JudgeConfig
 from worldloom.evaluate.judge_training import JudgeTraining, measure_judge, train_judge
 from worldloom.evaluate.prompts import PromptSuite, confusions, describe, rows, run_prompts, sheets
-from worldloom.evaluate.table import judge_text, prompts_text
+from worldloom.evaluate.reconstruction import FRAMES, evaluate_reconstruction
+from worldloom.evaluate.table import judge_text, prompts_text, reconstruction_text
+from worldloom.generate.folder import find_folder
 from worldloom.generate.pipeline import Pipeline
+from worldloom.vae.autoencoder import Autoencoder
 from worldloom.worlds.families import FAMILIES
 from worldloom.worlds.look import COLOURS
 
-SUITES = ("prompts", "judge")
+SUITES = ("prompts", "autoencoder", "judge")
 JUDGE = Path(__file__).parents[1] / "weights" / "judge" / "judge.safetensors"
 HELD_OUT = SEED_BASE + 10**9
 """World seeds of the examples that the judge is tested on; it is trained on those from SEED_BASE."""
@@ -54,6 +58,7 @@ def evaluate(
     output: Path,
     prompts: PromptSuite | None = None,
     painting: Painting | None = None,
+    takes: int = 200,
     judge: Path = JUDGE,
     force: bool = False,
     quiet: bool = False,
@@ -61,7 +66,7 @@ def evaluate(
     """Run a suite on a model; returns the result as plain values and as a table, and writes it into `output`.
 
     `model` is a name of the package, a checkpoint folder, or "none" for the ceiling alone. The folder gets
-    `prompts.json` (every case) and `prompts-FAMILY.png`.
+    `prompts.json` (every case) and `prompts-FAMILY.png`, or `autoencoder.json`; `takes` is for the autoencoder.
 
     Raises:
         UsageError: unknown suite, an output that exists, no judge.
@@ -71,9 +76,11 @@ def evaluate(
     if suite == "judge":
         return make_judge(judge, force=force, quiet=quiet)
     prompts, painting = prompts or PromptSuite(), painting or Painting()
-    report = output / "prompts.json"
+    report = output / f"{suite}.json"
     if report.exists() and not force:
         raise UsageError(f"{report} exists already; give another folder or --force to replace it")
+    if suite == "autoencoder":
+        return judge_autoencoder(model, report, takes=takes, device=painting.device, quiet=quiet)
     if not judge.is_file():
         raise UsageError(f"there is no judge at {judge}; `worldloom evaluate judge` trains one")
     judging, accuracy = Judge.load(judge)
@@ -95,6 +102,27 @@ def evaluate(
         write_picture(output / f"prompts-{family}.png", picture, force=True)
     write_json(report, {**result, "cases": describe(answers)})
     return {**result, "files": sorted(str(path) for path in output.glob("prompts*"))}, prompts_text(result)
+
+
+def judge_autoencoder(
+    model: str, report: Path, *, takes: int, device: str = "auto", quiet: bool = False
+) -> tuple[dict[str, Any], str]:
+    """Reconstruct held-out takes of all families; `model` may also be a folder with nothing but `vae/`."""
+    start = time.monotonic()
+    folder = Path(model) if (Path(model) / "vae").is_dir() else find_folder(model)
+    vae = Autoencoder.load(folder / "vae", resolve_device(device)).eval()
+    result = {
+        "suite": "autoencoder",
+        "model": model,
+        "takes": takes,
+        "first_seed": SEED_BASE,
+        "num_frames": FRAMES,
+        "rows": evaluate_reconstruction(vae, takes, quiet=quiet),
+        "seconds": round(time.monotonic() - start, 1),
+    }
+    report.parent.mkdir(parents=True, exist_ok=True)
+    write_json(report, result)
+    return result, reconstruction_text(result)
 
 
 def _painter(

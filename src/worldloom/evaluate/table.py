@@ -46,6 +46,25 @@ def judge_text(report: Mapping[str, Any]) -> str:
     return _text(table)
 
 
+def reconstruction_text(result: Mapping[str, Any]) -> str:
+    """Return the table of the autoencoder suite: dB by family."""
+    note = (
+        f"model {result['model']}; {result['takes']} takes of {result['num_frames']} frames from world seed "
+        f"{result['first_seed']}\nPSNR from the squared error over all pixels; moving: inside masks of things that move;\n"
+        "small balls: 6 to 10 pixels wide, kept: more than half the contrast against their surroundings"
+    )
+    table = Table(title="autoencoder", title_justify="left", caption=note, caption_justify="left")
+    for name in ("family", "takes", "PSNR dB", "moving dB", "small balls kept", "contrast"):
+        table.add_column(name, justify="left" if name == "family" else "right")
+    for name, row in result["rows"].items():
+        if name == "all":
+            table.add_section()
+        kept = f"{row['small_balls_kept']}/{row['small_balls']}"
+        figures = (row["takes"], row["psnr"], row["psnr_moving"], kept, row["small_balls_contrast"])
+        table.add_row(name, *("-" if figure is None else str(figure) for figure in figures))
+    return _text(table)
+
+
 def _counted(figures: Mapping[str, Any]) -> str:
     return f"{figures['right']}/{figures['of']} {_figure(figures)}"
 
