@@ -102,7 +102,8 @@ def test_flipped_bits_in_the_frames(tmp_path, clip):
         data[position] ^= 0xFF
     path = tmp_path / "flipped.mp4"
     path.write_bytes(bytes(data))
-    with pytest.raises(UsageError, match="damaged"):
+    # Where the flips fall in the decoder's view of the stream, frames are refused one by one or none is left.
+    with pytest.raises(UsageError, match=r"damaged|holds no video frames"):
         read_video(path)
 
 

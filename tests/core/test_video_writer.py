@@ -1,5 +1,6 @@
 """Writing: exact files, the same bytes each time, metadata, odd sizes, nothing left behind by a failure."""
 
+import hashlib
 import resource
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 
 from tests.core.footage import numbered, numbers, psnr
 from worldloom.core.error import UsageError
-from worldloom.core.video import VideoWriter, probe, read_video
+from worldloom.core.video import VideoWriter, encode_bytes, probe, read_video
 
 RECORD = {
     "prompt": 'a "red" ball 红球\n弹跳',
@@ -56,6 +57,20 @@ def test_odd_size_comes_back_true(tmp_path, width, height):
     with av.open(str(path)) as container:  # any player can show it
         stream = container.streams.video[0]
         assert (stream.width % 2, stream.height % 2, stream.pix_fmt) == (0, 0, "yuv420p")
+
+
+def test_same_bytes_whatever_lay_in_memory_before():
+    frames = (
+        np.random.default_rng(0).integers(0, 256, (17, 20, 12, 3), dtype=np.uint8).repeat(8, 1).repeat(8, 2)
+    )
+    sizes = set()
+    for seed in range(4):
+        junk = [
+            np.full(size, seed, np.uint8) for size in np.random.default_rng(seed).integers(1000, 200_000, 80)
+        ]
+        del junk
+        sizes.add(hashlib.sha256(encode_bytes(frames, 16)).hexdigest())
+    assert len(sizes) == 1
 
 
 def test_same_frames_same_bytes(tmp_path):

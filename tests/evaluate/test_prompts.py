@@ -132,7 +132,7 @@ def test_the_command_judges_a_real_checkpoint_and_writes_its_report(judge: Judge
 
 
 def test_wrong_usage_is_one_sentence(judge: Judge, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no suite called 'beauty'; there are prompts, judge"):
+    with pytest.raises(UsageError, match="no suite called 'beauty'; there are prompts, autoencoder, judge"):
         evaluate("beauty", output=tmp_path)
     with pytest.raises(UsageError, match="there is no judge at"):
         evaluate("prompts", "none", output=tmp_path, judge=tmp_path / "none.safetensors")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import platform
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from fractions import Fraction
@@ -26,6 +27,11 @@ from worldloom.core.metadata import pack
 
 THREADS = 4
 MAX_SIDE = 16384  # of x264
+
+
+# x264's AVX-512 code reads memory nobody wrote: equal pictures came out as 9667 to 9703 bytes (17 frames of 96x160,
+# veryfast, 2026-11). Its SSE 4.2 code, as quick at these sizes, gives the same bytes each time and on every x86.
+STEADY = {"x264-params": "asm=sse4.2"} if platform.machine() in ("x86_64", "AMD64") else {}
 
 
 class VideoWriter:
@@ -137,7 +143,7 @@ def _add_stream(
     threads: int,
     options: dict[str, str],
 ) -> av.VideoStream:
-    stream = container.add_stream("libx264", rate=fps, options=options)
+    stream = container.add_stream("libx264", rate=fps, options={**options, **STEADY})
     stream.width, stream.height = size
     stream.pix_fmt = pixel_format
     stream.thread_count = threads

@@ -152,6 +152,8 @@ def small_ball_contrasts(take: Take, output: UInt8[np.ndarray, "F H W 3"]) -> li
         ring = np.zeros_like(mask)
         ring[top:bottom, left:right] = True
         ring &= take.masks[frame] == 0
+        if not ring.any():  # things all around it
+            continue
         contrasts = [
             picture[frame][mask].astype(np.float32).mean(0) - picture[frame][ring].astype(np.float32).mean(0)
             for picture in (take.frames, output)
