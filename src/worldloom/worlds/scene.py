@@ -167,7 +167,7 @@ class Scene:
 <size memory="16M"/>
 <statistic center="{vector(self.framing.centre)}" extent="1"/>
 <visual>
-  <quality shadowsize="1024" offsamples="0" numslices="24" numstacks="12" numquads="3"/>
+  <quality shadowsize="640" offsamples="0" numslices="24" numstacks="12" numquads="3"/>
   <global offwidth="{width}" offheight="{height}" fovy="{FIELD_OF_VIEW}"/>
   <headlight ambient="{vector(mood.ambient)}" diffuse="0.12 0.12 0.12" specular="0 0 0"/>
   <map znear="0.08" zfar="60" fogstart="{1.2 * distance:.3f}" fogend="{distance + FLOOR_SIZE:.3f}" haze="0.3" shadowclip="4" shadowscale="0.95"/>
