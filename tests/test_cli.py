@@ -246,3 +246,14 @@ def test_a_closed_pipe_is_no_noise() -> None:
         ["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, timeout=60
     )
     assert done.stderr == ""
+
+
+def test_a_verb_without_its_package_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in [name for name in sys.modules if name.startswith("worldloom.worlds") or name == "mujoco"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delitem(sys.modules, "worldloom.commands.worlds", raising=False)
+    monkeypatch.setitem(sys.modules, "mujoco", None)  # as if it were not installed
+    assert cli.main(["worlds", "list"]) == 1
+    assert "pip install 'worldloom[worlds]'" in capsys.readouterr().err

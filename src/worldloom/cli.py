@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 from worldloom.core.error import Failure, UsageError
 
 DONE, FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
+EXTRAS = {"mujoco": "worlds"}  # packages that only some verbs need, and the extra that brings them
 
 Result = dict[str, Any]
 Outcome = tuple[Result, str]  # for machines, and for people
@@ -56,9 +57,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains again at exit
         return FAILED
-    except Exception as error:  # a defect of this program; its user still gets one sentence
-        sentence = f"unexpected {type(error).__name__}: {error} (--debug shows where; please report it)"
-        return _fail(sentence, FAILED, debug, as_json)
+    except Exception as error:
+        return _fail(_explained(error), FAILED, debug, as_json)
+
+
+def _explained(error: Exception) -> str:
+    """One sentence for a package that is not installed, or for a defect of this program."""
+    if isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
+        return f"this verb needs {error.name}; run: pip install 'worldloom[{EXTRAS[error.name]}]'"
+    return f"unexpected {type(error).__name__}: {error} (--debug shows where; please report it)"
 
 
 def run(words: Sequence[str]) -> Outcome:
@@ -238,9 +245,8 @@ def _add_worlds(verbs: Any, name: str, shared: Parser) -> None:
     actions = parser.add_subparsers(
         dest="action", metavar="list|render|dataset|recaption", required=True, parser_class=Parser
     )
-    actions.add_parser("list", parents=[shared], help="families and what they draw").set_defaults(
-        do=_worlds_list
-    )
+    parser.set_defaults(do=_worlds)
+    actions.add_parser("list", parents=[shared], help="families and what they draw")
     render = actions.add_parser("render", parents=[shared], help="one take, with its truth")
     render.add_argument("family", metavar="FAMILY")
     render.add_argument("--seed", type=int, default=0, metavar="N")
@@ -249,7 +255,6 @@ def _add_worlds(verbs: Any, name: str, shared: Parser) -> None:
     render.add_argument("--arrays", type=Path, metavar="TAKE.npz", help="instance masks and depth")
     render.add_argument("--size", default="256x256", metavar="WxH")
     render.add_argument("--seconds", type=float, default=2.0, metavar="S")
-    render.set_defaults(do=_worlds_render)
     dataset = actions.add_parser(
         "dataset", parents=[shared], help="a training set; goes on where it was stopped"
     )
@@ -259,11 +264,9 @@ def _add_worlds(verbs: Any, name: str, shared: Parser) -> None:
     dataset.add_argument("--families", metavar="A,B,...", help="default: all")
     dataset.add_argument("--workers", type=int, metavar="N", help="default: one for each core")
     dataset.add_argument("--scale", type=int, default=1, metavar="N", help="2: the 256-pixel class")
-    dataset.set_defaults(do=_worlds_dataset)
     recaption = actions.add_parser("recaption", parents=[shared], help="new captions for a rendered set")
     recaption.add_argument("folder", type=Path, metavar="DIR")
     recaption.add_argument("--wordings", type=int, default=4, metavar="N", help="per language and length")
-    recaption.set_defaults(do=_worlds_recaption)
 
 
 def _add_train(verbs: Any, name: str, shared: Parser) -> None:
@@ -334,55 +337,10 @@ def _paint(args: argparse.Namespace) -> Outcome:
     return result, paint.describe(result)
 
 
-def _worlds_list(args: argparse.Namespace) -> Outcome:
-    from worldloom.worlds import command
+def _worlds(args: argparse.Namespace) -> Outcome:
+    from worldloom.commands import worlds
 
-    result = command.list_families()
-    lines = [f"{name:12}{family['summary']}" for name, family in result["families"].items()]
-    return result, "\n".join(lines)
-
-
-def _worlds_render(args: argparse.Namespace) -> Outcome:
-    from worldloom.generate.size import parse_size
-    from worldloom.worlds import command
-
-    size = parse_size(args.size)
-    result = command.render(
-        args.family,
-        args.seed,
-        args.output,
-        truth=args.truth,
-        arrays=args.arrays,
-        width=size.width,
-        height=size.height,
-        seconds=args.seconds,
-        force=args.force,
-        quiet=args.quiet,
-    )
-    return result, "\n".join(result["files"])
-
-
-def _worlds_dataset(args: argparse.Namespace) -> Outcome:
-    from worldloom.worlds import command
-
-    families = None if args.families is None else tuple(args.families.split(","))
-    result = command.dataset(
-        args.output,
-        args.takes,
-        seed=args.seed,
-        families=families,
-        scale=args.scale,
-        workers=args.workers,
-        quiet=args.quiet,
-    )
-    return result, f"{args.output}: {args.takes} takes"
-
-
-def _worlds_recaption(args: argparse.Namespace) -> Outcome:
-    from worldloom.worlds import command
-
-    result = command.recaption(args.folder, args.wordings, quiet=args.quiet)
-    return result, f"{args.folder}: {result['takes']} takes captioned in {result['wordings']} wordings"
+    return worlds.ACTIONS[args.action](args)
 
 
 def _train(args: argparse.Namespace) -> Outcome:
