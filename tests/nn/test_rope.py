@@ -51,3 +51,11 @@ def test_dtype_stays():
         apply_rope(torch.zeros(1, 1, 1, 12, dtype=torch.bfloat16), rope_table((1, 1, 1), 12)).dtype
         == torch.bfloat16
     )
+
+
+def test_a_table_first_made_while_sampling_can_be_trained_with() -> None:
+    with torch.inference_mode():
+        table = rope_table((3, 5, 7), 8, frame_offset=11)
+    x = torch.randn(1, 1, 3 * 5 * 7, 8, requires_grad=True)
+    (x.unflatten(-1, (-1, 2)) * table).sum().backward()
+    assert not table.is_inference() and x.grad is not None

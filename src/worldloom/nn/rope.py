@@ -14,6 +14,7 @@ from torch import Tensor
 
 
 @lru_cache(maxsize=64)
+@torch.inference_mode(False)  # a table first asked for while sampling is used again while training
 def rope_table(
     grid: tuple[int, int, int],
     head_size: int,
