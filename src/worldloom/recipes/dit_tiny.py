@@ -35,7 +35,9 @@ def dit_tiny() -> DenoisingRecipe:
         noise=NoiseConfig(),
         sampling=Sampling(),
         preview=PreviewConfig(),
-        optimizer=OptimizerConfig(matrix_rate=1.5e-3, learning_rate=1e-3, betas=(0.9, 0.98)),
+        optimizer=OptimizerConfig(
+            kind="adamw", learning_rate=1e-3, betas=(0.9, 0.98), slow=("text_encoder.",), slow_factor=0.1
+        ),
         schedule=ScheduleConfig(minutes=120, warmup_steps=100, decay_fraction=0.4, decay="cosine"),
         guard=GuardConfig(),
         trainer=TrainerConfig(ema_decay=0.9995, evaluate_minutes=10, log_steps=20),

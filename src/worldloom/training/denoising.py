@@ -159,15 +159,22 @@ class Denoising:
         return len(batch.indices) * int(np.prod(self._grid(batch.shape)))
 
     def evaluate(self, folder: Path, step: int) -> dict[str, float]:
-        """Squared velocity error on held-out clips at fixed noise, nothing known; sheets of sampled clips."""
+        """Squared velocity error on held-out clips at fixed noise, nothing known; sheets of sampled clips.
+
+        `text_gain` is by what share the right caption lowers the error of another clip's: 0 is a model that does
+        not read.
+        """
         chosen = numpy_generator(self.seed, "heldout").permutation(self.heldout)[: self.recipe.data.evaluated]
-        errors = [
-            self._judge(int(place), JUDGED_LEVELS[i % len(JUDGED_LEVELS)]) for i, place in enumerate(chosen)
-        ]
+        levels = [JUDGED_LEVELS[i % len(JUDGED_LEVELS)] for i in range(len(chosen))]
+        judged = list(zip(chosen.tolist(), np.roll(chosen, 1).tolist(), levels, strict=True))
+        errors = [self._judge(place, place, level) for place, _, level in judged]
+        misled = [self._judge(place, other, level) for place, other, level in judged]
         clips = [int(p) for p in chosen if not self.data.manifest.samples[int(p)].picture]
         if clips:
             write_preview(self.recipe.preview, self._engine(), self.data, clips, folder, step)
-        return {"mse": float(np.mean(errors))} if errors else {}
+        if not errors:
+            return {}
+        return {"mse": float(np.mean(errors)), "text_gain": 1 - float(np.mean(errors) / np.mean(misled))}
 
     def write_weights(self, folder: Path) -> None:
         """Write a checkpoint folder that the pipeline and diffusers load."""
@@ -223,11 +230,12 @@ class Denoising:
         error = (predicted - velocity(clean, noise)).square().mean(1, keepdim=True)
         return F.avg_pool3d(error, self.patch)[:, 0]
 
-    def _judge(self, place: int, level: float) -> float:
+    def _judge(self, place: int, captioned: int, level: float) -> float:
+        """Mean squared velocity error of one clip under the caption of the clip `captioned`."""
         clean = self._latents([place])
         grid = self._grid(self.data.manifest.samples[place].shape)
         noise = torch.randn(clean.shape, generator=torch_generator(self.seed, "judged", place))
-        caption = self.data.captions.draw(place, numpy_generator(self.seed, "judged", place))
+        caption = self.data.captions.draw(captioned, numpy_generator(self.seed, "judged", captioned))
         ids, lengths = self.data.tokenizer.pad([caption.tolist()])
         t = torch.full((1, *grid), level)
         return float(self._error(Canvases(clean, noise, t, torch.ones_like(t), ids, lengths)).mean())

@@ -24,7 +24,10 @@ BREAK_EVEN = 1.5
 
 @dataclass(frozen=True)
 class OptimizerConfig:
-    """`learning_rate` is AdamW's, `matrix_rate` Muon's; `kind="adamw"` uses AdamW at `learning_rate` for all."""
+    """`learning_rate` is AdamW's, `matrix_rate` Muon's; `kind="adamw"` uses AdamW at `learning_rate` for all.
+
+    Parameters whose name has a fragment in `slow` learn at `slow_factor` times their rate.
+    """
 
     kind: Literal["muon", "adamw"] = "muon"
     learning_rate: float = 1e-3
@@ -34,6 +37,8 @@ class OptimizerConfig:
     weight_decay: float = 0.0
     newton_schulz_steps: int = 5
     clip_norm: float = 1.0
+    slow: tuple[str, ...] = ()
+    slow_factor: float = 0.1
 
 
 class Optimizer:
@@ -62,15 +67,20 @@ class Optimizer:
         self.momentum = {name: torch.zeros_like(p) for name, p in self.matrices.items()}
         self.first = {name: torch.zeros_like(p) for name, p in self.others.items()}
         self.second = {name: torch.zeros_like(p) for name, p in self.others.items()}
+        self.factors = {
+            name: config.slow_factor if any(part in name for part in config.slow) else 1.0 for name in named
+        }
         self.updates = 0
 
     @torch.no_grad()
     def step(self, rate: float) -> None:
         """Apply one update; `rate` in [0, 1] multiplies both learning rates."""
         self.updates += 1
-        self._step_adamw(rate * self.config.learning_rate)
+        for factor in sorted({self.factors[name] for name in self.others}):
+            alike = [name for name in self.others if self.factors[name] == factor]
+            self._step_adamw(alike, rate * factor * self.config.learning_rate)
         for name, p in self.matrices.items():
-            self._step_muon(p, self.momentum[name], rate * self.config.matrix_rate)
+            self._step_muon(p, self.momentum[name], rate * self.factors[name] * self.config.matrix_rate)
 
     def state_tensors(self) -> dict[str, Tensor]:
         """Every state tensor under a unique name (the count of updates is the trainer's to keep)."""
@@ -83,12 +93,10 @@ class Optimizer:
         for name, own in self.state_tensors().items():
             own.copy_(tensors[name])
 
-    def _step_adamw(self, rate: float) -> None:
-        if not self.others:
-            return
-        parameters: list[Tensor] = list(self.others.values())
-        gradients = [_gradient(p) for p in self.others.values()]
-        first, second = list(self.first.values()), list(self.second.values())
+    def _step_adamw(self, names: list[str], rate: float) -> None:
+        parameters: list[Tensor] = [self.others[name] for name in names]
+        gradients = [_gradient(self.others[name]) for name in names]
+        first, second = [self.first[name] for name in names], [self.second[name] for name in names]
         beta1, beta2 = self.config.betas
         torch._foreach_lerp_(first, gradients, 1 - beta1)
         torch._foreach_mul_(second, beta2)

@@ -4,7 +4,7 @@ Small random windows of clips and pictures (a picture is a one-frame video) are 
 held-out clips the whole frame is judged, with the averaged weights: PSNR overall and where something moves.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,12 +19,16 @@ from worldloom.data.bucket import Batch, BatchPlan
 from worldloom.data.dataset import ClipDataset, CropConfig
 from worldloom.data.manifest import Manifest
 from worldloom.training.guard import GuardConfig
+from worldloom.training.latent_basis import whiten, widened
 from worldloom.training.objective import Surroundings, TrainerConfig
 from worldloom.training.optimizer import OptimizerConfig
 from worldloom.training.pixel import moving_pixels, psnr, to_bytes, to_video
 from worldloom.training.schedule import ScheduleConfig
 from worldloom.vae.autoencoder import Autoencoder, AutoencoderConfig
 from worldloom.vae.losses import LossWeights, loss
+
+# Clips whose latents are whitened: 64 windows of five latent frames of 8x8 cells give each covariance 20,000 cells.
+MEASURED_CLIPS = 64
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,11 @@ class ClipDataConfig:
 
 @dataclass(frozen=True)
 class AutoencoderRecipe:
-    """A complete autoencoder run; `start_from` names a folder with `vae/` weights to begin with, or is empty."""
+    """A complete autoencoder run.
+
+    `start_from` names a folder with `vae/` weights to begin with, or is empty. Begun so, a model of fewer latent
+    channels than `model.z_dim` is widened, and `whiten` gives its latents unit covariance first.
+    """
 
     name: str
     model: AutoencoderConfig
@@ -55,6 +63,7 @@ class AutoencoderRecipe:
     guard: GuardConfig
     trainer: TrainerConfig
     start_from: str = ""
+    whiten: bool = False
 
     def build(self, surroundings: Surroundings) -> "Reconstruction":
         """The objective with freshly initialised (or given) weights."""
@@ -138,12 +147,21 @@ class Reconstruction:
         self.heldout.close()
 
     def _initial(self) -> Autoencoder:
-        if self.recipe.start_from:
-            model = Autoencoder.load(Path(self.recipe.start_from) / "vae", self.device)
-            return model.train().requires_grad_(True)
         with torch.random.fork_rng():
             torch.manual_seed(torch_generator(self.seed, "weights").initial_seed())
-            return Autoencoder(self.recipe.model)
+            if not self.recipe.start_from:
+                return Autoencoder(self.recipe.model)
+            model = Autoencoder.load(Path(self.recipe.start_from) / "vae")
+            model = widened(model, self.recipe.model.z_dim)
+        if self.recipe.whiten:
+            whiten(model, self._measured())
+        return model.train().requires_grad_(True)
+
+    def _measured(self) -> Iterator[Tensor]:
+        """Clips [1, 3, F, H, W] over which the latents' statistics are taken."""
+        order = numpy_generator(self.seed, "measured").permutation(len(self.dataset))
+        for index in order[:MEASURED_CLIPS]:
+            yield to_video(self.dataset.cropped(int(index), 0)[None])
 
     def _copy(self, frames: np.ndarray) -> Tensor:
         mean, _ = self.model.posterior(to_video(frames[None], self.device))

@@ -1,0 +1,128 @@
+"""The basis of an autoencoder's latents: widened, whitened, or scaled by what each direction is worth in pixels.
+
+An encoder's last layer and a decoder's first are linear and act on one cell at a time, so an invertible matrix in
+one and its inverse in the other change no reconstruction. What changes is what training sees: directions of small
+variance drown in the posterior's noise and never learn, and a transformer spends its loss where variance is.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from worldloom.core.error import UsageError
+from worldloom.vae.autoencoder import Autoencoder
+
+# Share of the mean variance added to every direction, so that one that is nearly unused is not blown up.
+RIDGE = 1e-3
+# Log-variance of the posterior after whitening: noise of a tenth of a latent's deviation.
+WHITE_LOGVAR = -4.5
+# Deviation of the noise that probes what a latent direction changes in the pixels.
+PROBE = 0.1
+
+
+@torch.no_grad()
+def widened(model: Autoencoder, z_dim: int) -> Autoencoder:
+    """A copy with `z_dim` latent channels, at least the model's own, that gives the same reconstructions.
+
+    New channels are random features of the encoder's last layer that the decoder does not look at yet.
+    """
+    own = model.config.z_dim
+    if z_dim < own:
+        raise UsageError(f"an autoencoder of {own} latent channels cannot be widened to {z_dim}")
+    other = Autoencoder(
+        replace(model.config, z_dim=z_dim, latents_mean=(0.0,) * z_dim, latents_std=(1.0,) * z_dim)
+    )
+    state, kept = other.state_dict(), model.state_dict()
+    for name, tensor in kept.items():
+        if state[name].shape == tensor.shape:
+            state[name].copy_(tensor)
+    # The encoder's channels are means, then log-variances; old ones of each half come first.
+    rows = torch.cat([torch.arange(own), z_dim + torch.arange(own)])
+    _conv(state, "encoder.conv_out", kept, rows, slice(None))
+    for name in ("quant_conv", "post_quant_conv"):
+        state[f"{name}.weight"].zero_().flatten(1).fill_diagonal_(1.0)
+        state[f"{name}.bias"].zero_()
+    state["quant_conv.weight"][rows[:, None], rows] = kept["quant_conv.weight"]
+    state["quant_conv.bias"][rows] = kept["quant_conv.bias"]
+    state["post_quant_conv.weight"][:own, :own] = kept["post_quant_conv.weight"]
+    state["post_quant_conv.bias"][:own] = kept["post_quant_conv.bias"]
+    state["decoder.conv_in.weight"].zero_()[:, :own] = kept["decoder.conv_in.weight"]
+    other.load_state_dict(state)
+    return other
+
+
+@torch.no_grad()
+def whiten(model: Autoencoder, videos: Iterable[Tensor]) -> None:
+    """Give raw latents zero mean and unit covariance over `videos` [1, 3, F, H, W], reconstructions unchanged.
+
+    The matrix is symmetric (ZCA), so that channels keep their meaning. The posterior's log-variance starts anew
+    at a constant: its old values belong to the old basis.
+    """
+    mean, covariance = _moments(model, videos)
+    values, vectors = torch.linalg.eigh(covariance)
+    scale = (values + RIDGE * values.mean()).rsqrt()
+    change_basis(model, (vectors * scale) @ vectors.T, mean)
+    channels = model.config.z_dim
+    model.quant_conv.weight[channels:] = 0
+    model.quant_conv.bias[channels:] = WHITE_LOGVAR
+
+
+@torch.no_grad()
+def value_in_pixels(model: Autoencoder, videos: Iterable[Tensor], power: float, seed: int) -> None:
+    """Scale latents by what they are worth in pixels to the `power`, reconstructions unchanged.
+
+    With G the mean of J^T J over cells and clips, J being the decoder's derivative, the new basis is that of G's
+    eigenvectors, each scaled by its eigenvalue to the power / 2 (1: an error costs the same pixel error in
+    every direction; 0: only a rotation), and then all by one number to a mean variance of one.
+    """
+    gram = torch.zeros(model.config.z_dim, model.config.z_dim, dtype=torch.float64)
+    total = torch.zeros_like(gram)
+    for number, video in enumerate(videos := list(videos)):
+        raw, _ = model.posterior(video)
+        plain = model.reconstruct(raw)
+        generator = torch.Generator().manual_seed(seed + number)
+        field = torch.randn(raw[:, :1].shape, generator=generator) * PROBE
+        changes = []
+        for channel in range(model.config.z_dim):
+            probed = raw.clone()
+            probed[:, channel] += field[:, 0]
+            changes.append((model.reconstruct(probed) - plain).flatten())
+        matrix = torch.stack(changes).double()
+        gram += matrix @ matrix.T / matrix.shape[1]
+        total += 1
+    values, vectors = torch.linalg.eigh(gram / total)
+    change_basis(
+        model, (vectors * values.clamp_min(1e-12) ** (power / 2)).T.flip(0), _moments(model, videos)[0]
+    )
+    variance = _moments(model, videos)[1].diagonal().mean()
+    change_basis(model, torch.eye(len(gram), dtype=torch.float64) * variance.rsqrt(), torch.zeros(len(gram)))
+
+
+@torch.no_grad()
+def change_basis(model: Autoencoder, matrix: Tensor, origin: Tensor) -> None:
+    """Make raw latents z into matrix @ (z - origin), [C, C] and [C], in both halves of the model.
+
+    The log-variance of the posterior is left as it is.
+    """
+    channels = model.config.z_dim
+    matrix, origin = matrix.double(), origin.double()
+    inward, outward = model.quant_conv, model.post_quant_conv
+    weight, bias = inward.weight[:channels].flatten(1).double(), inward.bias[:channels].double()
+    inward.weight[:channels] = (matrix @ weight).view_as(inward.weight[:channels]).float()
+    inward.bias[:channels] = (matrix @ (bias - origin)).float()
+    weight = outward.weight.flatten(1).double()
+    outward.bias += (weight @ origin).float()
+    outward.weight.copy_((weight @ torch.linalg.inv(matrix)).view_as(outward.weight))
+
+
+def _moments(model: Autoencoder, videos: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
+    """(mean [C], covariance [C, C]) of the raw latents, in float64."""
+    cells = torch.cat([model.posterior(video)[0].flatten(2)[0] for video in videos], dim=1).double()
+    return cells.mean(1), torch.cov(cells)
+
+
+def _conv(state: dict[str, Tensor], name: str, kept: dict[str, Tensor], rows: Tensor, columns: slice) -> None:
+    state[f"{name}.weight"][rows, columns] = kept[f"{name}.weight"]
+    state[f"{name}.bias"][rows] = kept[f"{name}.bias"]
