@@ -1,7 +1,8 @@
 """Confidence intervals of the figures in the tables."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -30,7 +31,12 @@ def bootstrap_mean(values: Sequence[float]) -> tuple[float, float]:
     """
     if not values:
         return 0.0, 1.0
+    return bootstrap(values, np.mean)
+
+
+def bootstrap(values: Sequence[float], statistic: Callable[..., Any]) -> tuple[float, float]:
+    """Return the 95 % percentile interval of `statistic(sample, axis=1)` over clips, of at least one value."""
     sample = np.asarray(values, dtype=np.float64)
     picks = numpy_generator("bootstrap", len(sample)).integers(0, len(sample), (RESAMPLES, len(sample)))
-    low, high = np.quantile(sample[picks].mean(axis=1), [0.025, 0.975])
+    low, high = np.quantile(statistic(sample[picks], axis=1), [0.025, 0.975])
     return float(low), float(high)
