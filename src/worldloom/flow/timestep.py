@@ -30,8 +30,5 @@ def shift_timestep(t: Tensor, shift: float) -> Tensor:
 
 
 def whole_timestep(t: Tensor, steps: int = 1000) -> Tensor:
-    """Return t rounded down to a multiple of 1 / steps, as pipelines that count timesteps in integers do.
-
-    For comparison with such pipelines only: models of this repository take any t.
-    """
+    """Return t rounded down to a multiple of 1 / steps, as pipelines that count timesteps in integers do."""
     return torch.floor(t.double() * steps).div(steps).to(t.dtype)

@@ -13,6 +13,7 @@ from worldloom.dit.model import TextContext, Transformer
 from worldloom.flow.guidance import guide
 from worldloom.flow.sampler import euler, heun, unipc
 from worldloom.flow.schedule import shifted_sigmas
+from worldloom.flow.timestep import whole_timestep
 from worldloom.generate.canvas import Canvas, blank_canvas
 from worldloom.generate.card import Card
 from worldloom.generate.conform import Frames, to_frames, to_video
@@ -118,7 +119,12 @@ class Engine:
 
 
 def _token_levels(t: Tensor, patch: tuple[int, int, int]) -> Tensor:
-    """Return noise levels as the transformer takes them: [1] for one level, [1, f/pt, h/ph, w/pw] for a grid."""
+    """Return noise levels as the transformer takes them: [1] for one level, [1, f/pt, h/ph, w/pw] for a grid.
+
+    They are rounded down to thousandths, as Wan's pipelines count timesteps, so that a folder paints the same clip
+    here and there (unrounded, the tiny model's clips are 54 dB apart).
+    """
+    t = whole_timestep(t)
     if t.numel() == 1:
         return t.reshape(1)
     return t[:, 0, :: patch[0], :: patch[1], :: patch[2]]
