@@ -143,13 +143,13 @@ def test_a_wrong_file_is_one_sentence(encoder: TextEncoder, tmp_path: Path) -> N
     weights, config = tmp_path / "model.safetensors", tmp_path / "config.json"
     tensors, content = load_file(weights), json.loads(config.read_text())
     save_file({name: t for name, t in tensors.items() if name != "shared.weight"}, weights)
-    with pytest.raises(Failure, match=r"lacks 1 tensors, the first shared\.weight"):
+    with pytest.raises(Failure, match=r"lacks the tensors shared\.weight"):
         TextEncoder.load(tmp_path)
     save_file(tensors | {"spare": torch.zeros(1)}, weights)
-    with pytest.raises(Failure, match="has extra 1 tensors, the first spare"):
+    with pytest.raises(Failure, match="has the unknown tensors spare"):
         TextEncoder.load(tmp_path)
     save_file(tensors | {"shared.weight": torch.zeros(3, 32)}, weights)
-    with pytest.raises(Failure, match=r"shared\.weight in .* has shape \(3, 32\)"):
+    with pytest.raises(Failure, match=r"shared\.weight has the shape \(3, 32\)"):
         TextEncoder.load(tmp_path)
     config.write_text(json.dumps(content | {"model_type": "t5"}))
     with pytest.raises(Failure, match="does not describe a umt5 encoder"):

@@ -13,16 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
-from worldloom.core.error import Failure, UsageError
-from worldloom.core.file import read_json, sha256_of, whole_file, write_json
+from worldloom.core.error import Failure
+from worldloom.core.file import read_json, sha256_of, write_json
+from worldloom.core.weights import TensorInfo, Weights, listed, write_tensors
 
 MANIFEST_NAME = "manifest.json"
 METADATA_KEY = "worldloom"
-PICKLES = (".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth")
-NAMED = 5  # how many of many wrong names a message lists
 
 
 def save_tensors(
@@ -31,17 +28,11 @@ def save_tensors(
     metadata: Mapping[str, Any] | None = None,
     force: bool = True,
 ) -> None:
-    """Write tensors and JSON-able metadata as one safetensors file; equal content gives equal bytes.
-
-    Tensors are taken to the CPU and made contiguous; two names for one storage are refused by safetensors.
-    """
-    _require_safetensors(Path(path))
-    ready = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    """Write tensors and JSON-able metadata as one safetensors file; equal content gives equal bytes."""
     # "format" is what transformers and diffusers ask for.
     header = {"format": "pt", METADATA_KEY: json.dumps(dict(metadata or {}), sort_keys=True, allow_nan=False)}
-    with whole_file(path, force) as temporary:
-        save_file(ready, temporary, metadata=header)
-        _sort_metadata(temporary)
+    info = {name: TensorInfo(tuple(tensor.shape), tensor.dtype) for name, tensor in tensors.items()}
+    write_tensors(path, info, tensors.__getitem__, header, force)
 
 
 def load_tensors(
@@ -49,29 +40,22 @@ def load_tensors(
     expected: Mapping[str, Sequence[int]] | None = None,
     device: str | torch.device = "cpu",
 ) -> dict[str, torch.Tensor]:
-    """Read a safetensors file; `expected` gives the shape of every tensor that there must be, and no other.
+    """Read a safetensors file or an index of shards; `expected` are the shapes of all tensors there must be.
 
-    Raises UsageError for a pickle or a missing file, Failure for a damaged file and for missing, extra or misshapen
-    tensors, naming them.
+    Raises UsageError for a pickle or a missing file, Failure for a damaged file, a missing shard and for missing,
+    extra or misshapen tensors, naming them.
     """
-    path = _checked(path)
-    try:
-        with safe_open(path, framework="pt", device=str(device)) as file:
-            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
-            if expected is not None:
-                _check_shapes(path, shapes, expected)
-            return {name: file.get_tensor(name) for name in shapes}
-    except SafetensorError as error:
-        raise Failure(f"{path} is damaged or cut off: {error}") from error
+    weights = Weights(path)
+    if expected is not None:
+        weights.check(expected)
+    return {name: weights.read(name).to(device) for name in weights.info}
 
 
 def load_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Return the metadata that `save_tensors` stored beside the tensors, or {}."""
-    path = _checked(path)
     try:
-        with safe_open(path, framework="pt") as file:
-            return json.loads((file.metadata() or {}).get(METADATA_KEY, "{}"))
-    except (SafetensorError, json.JSONDecodeError) as error:
+        return json.loads(Weights(path).metadata().get(METADATA_KEY, "{}"))
+    except json.JSONDecodeError as error:
         raise Failure(f"{path} is damaged or cut off: {error}") from error
 
 
@@ -94,7 +78,7 @@ def check_hashes(
         "not expected": [name for name in found if name not in expected],
     }
     parts = [
-        f"{_list(names)} {'is' if len(names) == 1 else 'are'} {what}"
+        f"{listed(names)} {'is' if len(names) == 1 else 'are'} {what}"
         for what, names in wrong.items()
         if names
     ]
@@ -116,55 +100,3 @@ def verify_manifest(folder: str | os.PathLike[str]) -> None:
     if not isinstance(manifest, dict) or not isinstance(manifest.get("sha256"), dict):
         raise Failure(f"{path} is damaged: it holds no hashes")
     check_hashes(folder, manifest["sha256"], skip=[MANIFEST_NAME])
-
-
-def _sort_metadata(path: Path) -> None:
-    """Put the metadata into alphabetical order in place.
-
-    safetensors 0.8 writes it in the order of a hash table that differs from process to process, so that equal
-    weights would have unequal hashes.
-    """
-    with open(path, "r+b") as file:
-        size = int.from_bytes(file.read(8), "little")
-        header = json.loads(file.read(size))
-        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
-        text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
-        assert len(text) <= size, "the same header in another order takes the same room"
-        file.seek(8)
-        file.write(text.ljust(size))
-
-
-def _require_safetensors(path: Path) -> None:
-    if path.suffix.lower() in PICKLES:
-        raise UsageError(
-            f"{path} is a pickle, which can run any code when it is loaded; give a .safetensors file"
-        )
-    if path.suffix != ".safetensors":
-        raise UsageError(f"{path} is no weight file; allowed: .safetensors")
-
-
-def _checked(path: str | os.PathLike[str]) -> Path:
-    path = Path(path)
-    _require_safetensors(path)
-    if not path.is_file():
-        raise UsageError(f"{path} does not exist or is not a file")
-    return path
-
-
-def _check_shapes(
-    path: Path, found: Mapping[str, tuple[int, ...]], expected: Mapping[str, Sequence[int]]
-) -> None:
-    missing = [name for name in expected if name not in found]
-    extra = [name for name in found if name not in expected]
-    if missing or extra:
-        parts = [f"lacks the tensors {_list(missing)}"] if missing else []
-        parts += [f"has the unknown tensors {_list(extra)}"] if extra else []
-        raise Failure(f"{path} {' and '.join(parts)}")
-    for name, shape in expected.items():
-        if found[name] != tuple(shape):
-            raise Failure(f"{path}: the tensor {name} has the shape {found[name]}; it must be {tuple(shape)}")
-
-
-def _list(names: Sequence[str]) -> str:
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + more

@@ -18,6 +18,7 @@ from worldloom.core.checkpoint import load_tensors, save_tensors
 from worldloom.core.config import from_dict, to_dict
 from worldloom.core.error import UsageError
 from worldloom.core.file import read_json, write_json
+from worldloom.core.weights import find_weights
 from worldloom.dit.block import Block
 from worldloom.dit.context import TextContext, collapse_padding
 from worldloom.dit.embedding import ConditionEmbedder, Projector
@@ -182,8 +183,7 @@ class Transformer(nn.Module):
         with torch.device("meta"):  # no time spent on initial weights
             model = cls(config)
         shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-        tensors = load_tensors(folder / WEIGHTS_FILE, shapes)
-        model.load_state_dict({name: tensor.to(device) for name, tensor in tensors.items()}, assign=True)
+        model.load_state_dict(load_tensors(find_weights(folder), shapes, device), assign=True)
         return (model if dtype is None else model.cast(dtype)).eval()
 
     def cast(self, dtype: torch.dtype) -> Transformer:

@@ -8,11 +8,12 @@ from typing import Any
 
 import torch
 
-from worldloom.core.checkpoint import PICKLES, check_hashes, hash_folder
+from worldloom.core.checkpoint import check_hashes, hash_folder
 from worldloom.core.config import from_dict, to_dict
 from worldloom.core.device import resolve_dtype
 from worldloom.core.error import Failure, UsageError
 from worldloom.core.file import read_json, write_json
+from worldloom.core.weights import PICKLES
 from worldloom.dit.model import Transformer
 from worldloom.generate.card import Card
 from worldloom.generate.engine import Engine

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from worldloom.core.checkpoint import load_tensors, save_tensors
+from worldloom.core.checkpoint import save_tensors
 from worldloom.core.error import Failure, UsageError
 from worldloom.core.file import read_json, write_json
+from worldloom.core.weights import Weights, find_weights
 
 if TYPE_CHECKING:
     from transformers import UMT5EncoderModel
 
-CONFIG_FILE, WEIGHTS_FILE, INDEX_FILE = "config.json", "model.safetensors", "model.safetensors.index.json"
+CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
 EMBEDDING, TIED = "shared.weight", "encoder.embed_tokens.weight"
 """One table under two names: transformers writes the first only, other writers the second or both."""
 
@@ -135,24 +136,13 @@ def _read_config(path: Path) -> TextEncoderConfig:
 
 
 def _read_weights(folder: Path, expected: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
-    """Read one file or, as for Wan's UMT5-XXL, the shards named by an index; the table under either name or both."""
-    index = folder / INDEX_FILE
-    files = sorted(set(read_json(index)["weight_map"].values())) if index.exists() else [WEIGHTS_FILE]
-    tensors: dict[str, Tensor] = {}
-    for file in files:
-        tensors |= load_tensors(folder / file, None)
+    """Read the weights of a folder, which may hold the table under either name or both."""
+    weights = Weights(find_weights(folder))
+    if EMBEDDING not in weights.info and TIED in weights.info:
+        expected = {TIED if name == EMBEDDING else name: shape for name, shape in expected.items()}
+    elif TIED in weights.info:
+        expected = {**expected, TIED: expected[EMBEDDING]}
+    weights.check(expected)
+    tensors = {name: weights.read(name) for name in expected}
     table = tensors.pop(TIED, None)
-    if table is not None:
-        tensors.setdefault(EMBEDDING, table)
-    for kind, names in (
-        ("lacks", expected.keys() - tensors.keys()),
-        ("has extra", tensors.keys() - expected.keys()),
-    ):
-        if names:
-            raise Failure(f"the text encoder in {folder} {kind} {len(names)} tensors, the first {min(names)}")
-    for name, shape in expected.items():
-        if tuple(tensors[name].shape) != shape:
-            raise Failure(
-                f"{name} in {folder} has shape {tuple(tensors[name].shape)}; config.json says {shape}"
-            )
-    return tensors
+    return tensors if table is None else {EMBEDDING: table, **tensors}

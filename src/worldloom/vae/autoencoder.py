@@ -18,6 +18,7 @@ from worldloom.core.checkpoint import load_tensors, save_tensors
 from worldloom.core.config import from_dict, to_dict
 from worldloom.core.error import UsageError
 from worldloom.core.file import read_json, write_json
+from worldloom.core.weights import find_weights
 from worldloom.nn.causal_conv import PointwiseConv3d, StreamState
 from worldloom.vae.decoder import Decoder
 from worldloom.vae.encoder import Encoder
@@ -230,7 +231,7 @@ class Autoencoder(nn.Module):
         with torch.device("meta"):
             model = cls(config)
         shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-        tensors = load_tensors(folder / WEIGHTS_FILE, shapes)
+        tensors = load_tensors(find_weights(folder), shapes)
         placed = {name: tensor.to(device=device, dtype=dtype) for name, tensor in tensors.items()}
         model.load_state_dict(placed, assign=True)
         model._set_config(config)
