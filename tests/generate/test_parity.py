@@ -10,8 +10,8 @@ from PIL import Image
 
 from tests import tiny
 from worldloom.core.seed import torch_generator
-from worldloom.generate.folder import find_folder
-from worldloom.generate.pipeline import Pipeline
+from worldloom.generate.folder import find_folder, load_checkpoint
+from worldloom.generate.stream import Stream
 
 PROMPT, NEGATIVE, SEED = "a red ball bounces on a wooden floor", "a blue box", 7
 LEAST_PSNR = 50.0  # dB; measured: 83 and more
@@ -24,8 +24,8 @@ def _folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.fixture(scope="module", name="ours")
-def _ours(folder: Path) -> Pipeline:
-    return Pipeline.from_pretrained(folder, device="cpu", dtype=torch.float32)
+def _ours(folder: Path) -> Stream:
+    return Stream(load_checkpoint(folder, torch.device("cpu"), torch.float32))
 
 
 @pytest.fixture(scope="module", name="theirs")
@@ -36,9 +36,9 @@ def _theirs(folder: Path) -> DiffusionPipeline:
 
 
 def run_diffusers(
-    theirs: DiffusionPipeline, ours: Pipeline, size: tuple[int, int], frames: int, **more
+    theirs: DiffusionPipeline, ours: Stream, size: tuple[int, int], frames: int, **more
 ) -> np.ndarray:
-    """Return uint8 frames painted by diffusers from the noise that our pipeline draws."""
+    """Return uint8 frames painted by diffusers from the noise that our engine draws."""
     engine, (width, height) = ours.engine, size
     stride = engine.vae.spatial_stride
     grid = (frames - 1) // engine.vae.temporal_stride + 1, height // stride, width // stride
@@ -62,42 +62,43 @@ def psnr(a: np.ndarray, b: np.ndarray) -> float:
     return float(10 * np.log10(255**2 / max(error, 1e-9)))
 
 
-def run_ours(ours: Pipeline, theirs: DiffusionPipeline, seed: int = SEED, **more) -> np.ndarray:
+def run_ours(ours: Stream, theirs: DiffusionPipeline, seed: int = SEED, **more) -> np.ndarray:
     """Return uint8 frames painted with diffusers' sampler and shift."""
     shift = theirs.scheduler.config.flow_shift
-    options = dict(negative=NEGATIVE, sampler="unipc", shift=shift, force_size=True)
-    return ours.generate(PROMPT, seed=seed, **options, **more).frames
+    options = {"negative": NEGATIVE, "sampler": "unipc", "shift": shift, "force_size": True}
+    return ours.generate(PROMPT, seed=seed, **options, **more).clip().frames
 
 
-def test_words_to_footage(ours: Pipeline, theirs: DiffusionPipeline) -> None:
+def test_words_to_footage(ours: Stream, theirs: DiffusionPipeline) -> None:
     assert isinstance(theirs, WanPipeline) and theirs.config.expand_timesteps
-    size, frames = (32, 48), ours.card.shortest
+    size, frames = (32, 48), ours.engine.card.shortest
     clip = run_ours(ours, theirs, size=size, num_frames=frames, steps=4, guidance=3.0)
     expected = run_diffusers(theirs, ours, size, frames, num_inference_steps=4, guidance_scale=3.0)
     assert psnr(clip, expected) >= LEAST_PSNR
 
 
-def test_words_to_a_picture_without_guidance(ours: Pipeline, theirs: DiffusionPipeline) -> None:
-    request = dict(size=(64, 32), num_frames=1, steps=2, guidance=1.0)
+def test_words_to_a_picture_without_guidance(ours: Stream, theirs: DiffusionPipeline) -> None:
+    request = {"size": (64, 32), "num_frames": 1, "steps": 2, "guidance": 1.0}
     clip = run_ours(ours, theirs, **request)
     expected = run_diffusers(theirs, ours, (64, 32), 1, num_inference_steps=2, guidance_scale=1.0)
     assert psnr(clip, expected) >= LEAST_PSNR
     assert psnr(run_ours(ours, theirs, SEED + 1, **request), expected) < 40
 
 
-def test_picture_to_footage(ours: Pipeline, theirs: DiffusionPipeline) -> None:
+def test_picture_to_footage(ours: Stream, theirs: DiffusionPipeline) -> None:
     pipeline = WanImageToVideoPipeline.from_pipe(theirs, expand_timesteps=True)
     assert pipeline.config.expand_timesteps
     pixels = np.random.default_rng(0).integers(0, 256, (4, 6, 3), dtype=np.uint8)
     picture = Image.fromarray(pixels).resize((48, 32), Image.Resampling.BICUBIC)
-    size, frames = (48, 32), ours.card.shortest
-    request = dict(size=size, num_frames=frames, steps=4, guidance=3.0, image=np.asarray(picture))
+    size, frames = (48, 32), ours.engine.card.shortest
+    given = np.asarray(picture)
+    request = {"size": size, "num_frames": frames, "steps": 4, "guidance": 3.0, "image": given}
     clip = run_ours(ours, theirs, **request)
     expected = run_diffusers(
         pipeline, ours, size, frames, image=picture, num_inference_steps=4, guidance_scale=3.0
     )
     # The first frame is the given one to the bit here, and has been through the autoencoder there.
-    assert np.array_equal(clip[0], np.asarray(picture))
+    assert np.array_equal(clip[0], given)
     assert psnr(clip[1:], expected[1:]) >= LEAST_PSNR
 
 
