@@ -1,7 +1,8 @@
-"""What the judge learns from: a few frames of rendered takes, with the main objects' masks by colour."""
+"""What the judge learns from: nine frames of rendered takes, what is true of them, and where which object is."""
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 from collections.abc import Iterator, Sequence
@@ -12,28 +13,36 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
+from worldloom.core.error import UsageError
 from worldloom.core.file import whole_file
 from worldloom.core.progress import progress
 from worldloom.core.seed import numpy_generator
-from worldloom.evaluate.judge import CELL
+from worldloom.evaluate.judge import CELL, LOOKS
+from worldloom.evaluate.labels import Labels, labels_of
 from worldloom.worlds.families import FAMILIES
 from worldloom.worlds.look import COLOURS
-from worldloom.worlds.plan import SIZES
-from worldloom.worlds.render import render_take
-from worldloom.worlds.take import Take
+from worldloom.worlds.plan import LONG, SHORT, SIZES
+from worldloom.worlds.render import film
+from worldloom.worlds.stage import set_stage
 
-FRAMES, FPS = 5, 4  # one second at a quarter of the rate: the same scenes, for a fraction of the rendering
+LONG_SHARE = 0.7
+"""Share of examples two seconds long; the others last one."""
 MIN_PIXELS = 3  # of a cell's 16
+MAIN = 32
+"""Added to the class of a cell that shows a main object."""
 SEED_BASE = 1 << 62
 """World seeds of everything that is evaluated begin here; training sets count up from far below."""
 
 
 @dataclass(frozen=True)
 class Example:
-    """`frames` uint8 [F, H, W, 3]; `classes` uint8 [F, h, w] of cells of 4 x 4 pixels: 0, or 1 + index of the colour."""
+    """`frames` uint8 [F, H, W, 3], evenly spaced over a take.
 
-    family: str
-    colour: str
+    `classes` uint8 [F, h, w] of cells of 4 x 4 pixels: 0 is background, 1 + index the colour of any object, and with
+    `MAIN` added that of a main object.
+    """
+
+    labels: Labels
     frames: np.ndarray
     classes: np.ndarray
 
@@ -45,40 +54,34 @@ def main_objects(truth: dict[str, Any]) -> dict[int, str]:
 
 
 def class_map(masks: UInt8[np.ndarray, "F H W"], truth: dict[str, Any]) -> UInt8[np.ndarray, "F h w"]:
-    """Return the judge's classes: a cell is a main object where at least `MIN_PIXELS` of its pixels are.
+    """Return the judge's classes: a cell shows an object where at least `MIN_PIXELS` of its pixels do.
 
-    Its colour is then the one with most of them.
+    Where several do it is the class with most of them.
     """
-    colours = list(COLOURS)
+    colours, mains = list(COLOURS), main_objects(truth)
     frames, height, width = masks.shape
     rows, columns = -(-height // CELL), -(-width // CELL)
-    counts = np.zeros((1 + len(colours), frames, rows, columns), np.uint8)
-    for value, colour in main_objects(truth).items():
+    counts = np.zeros((2 * MAIN, frames, rows, columns), np.uint8)
+    for value, thing in enumerate(truth["objects"], 1):
         hits = np.pad(masks == value, ((0, 0), (0, -height % CELL), (0, -width % CELL)))
-        counts[1 + colours.index(colour)] += hits.reshape(frames, rows, CELL, columns, CELL).sum(
-            (2, 4), dtype=np.uint8
-        )
+        counts[1 + colours.index(thing["colour"]) + MAIN * (value in mains)] += hits.reshape(
+            frames, rows, CELL, columns, CELL
+        ).sum((2, 4), dtype=np.uint8)
     return np.where(counts.sum(0) >= MIN_PIXELS, counts.argmax(0), 0).astype(np.uint8)
 
 
-def example(take: Take) -> Example:
-    """Return what the judge learns from a take rendered with masks."""
-    if take.masks is None:
-        raise ValueError("the take was rendered without masks")
-    colour = take.truth["objects"][0]["colour"]
-    return Example(take.family, colour, take.frames, class_map(take.masks, take.truth))
-
-
 def render_example(job: tuple[str, int]) -> Example:
-    """Render the example of one (family, seed) at a size drawn as training sets draw theirs."""
+    """Render the example of one (family, seed) at a size and length drawn as training sets draw theirs."""
     family, seed = job
+    rng = numpy_generator("judge", seed)
     sizes = list(SIZES)
-    width, height = sizes[int(numpy_generator("judge", seed).choice(len(sizes), p=list(SIZES.values())))]
-    take = render_take(
-        family, seed, width=width, height=height, num_frames=FRAMES, fps=FPS,
-        supersample=2, masks=True, wordings=0,
-    )  # fmt: skip
-    return example(take)
+    width, height = sizes[int(rng.choice(len(sizes), p=list(SIZES.values())))]
+    num_frames = LONG if rng.random() < LONG_SHARE else SHORT
+    stage = set_stage(family, seed, width=width, height=height, num_frames=num_frames, supersample=2)
+    shot = film(stage, width, height, supersample=2, masks=True, every=(num_frames - 1) // (LOOKS - 1))
+    truth = stage.truth()
+    assert shot.masks is not None
+    return Example(labels_of(truth), shot.frames, class_map(shot.masks, truth))
 
 
 def render_examples(
@@ -109,7 +112,7 @@ def _map(jobs: list[tuple[str, int]], workers: int) -> Iterator[Example]:
 
 def save_examples(examples: Sequence[Example], path: Path) -> None:
     """Keep rendered examples for another training run, in one .npz file."""
-    arrays: dict[str, Any] = {"labels": np.array([[e.family, e.colour] for e in examples])}
+    arrays: dict[str, Any] = {"labels": np.array(json.dumps([item.labels.plain() for item in examples]))}
     for index, item in enumerate(examples):
         arrays[f"frames_{index}"], arrays[f"classes_{index}"] = item.frames, item.classes
     with whole_file(path, force=True) as temporary, open(temporary, "wb") as file:
@@ -119,8 +122,10 @@ def save_examples(examples: Sequence[Example], path: Path) -> None:
 def load_examples(path: Path) -> list[Example]:
     """Read what `save_examples` wrote."""
     with np.load(path, allow_pickle=False) as file:
-        labels = file["labels"]
+        if file["labels"].ndim:
+            raise UsageError(f"{path} holds examples of an older kind; remove it to render them again")
+        labels = [Labels(**entry) for entry in json.loads(str(file["labels"]))]
         return [
-            Example(str(family), str(colour), file[f"frames_{index}"], file[f"classes_{index}"])
-            for index, (family, colour) in enumerate(labels)
+            Example(item, file[f"frames_{index}"], file[f"classes_{index}"])
+            for index, item in enumerate(labels)
         ]

@@ -1,13 +1,14 @@
-"""The prompt-truth judge: which family of world a clip shows, and where its main objects are in which colour.
+"""The judge: which world a clip shows, how the camera moves, how it ends, and where its main objects are.
 
-A small feature pyramid over single frames, trained on renders with the simulator's masks. Every cell of 4 x 4
-pixels is background or a main object in one of the colours; a clip's family comes from features averaged over
-its frames. "Main object" means every object with the noun of the take's first one:
-of three bouncing balls no picture tells which the caption named first.
+A small feature pyramid over single frames, a second one over pairs of them, and a short net over time, trained on
+renders with the simulator's truth. "Main object" means every object with the noun of the take's first one: of three
+bouncing balls no picture tells which the caption named first. Whether a cell of 4 x 4 pixels shows one, and which
+colour the cell has, are two questions: asked as one, a net must learn every colour in every family anew.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -23,15 +24,23 @@ from worldloom.core.checkpoint import load_metadata, load_tensors, save_tensors
 from worldloom.core.config import from_dict, to_dict
 from worldloom.core.error import Failure, UsageError
 from worldloom.core.file import sha256_of
+from worldloom.evaluate.labels import MOST, OUTCOMES
+from worldloom.worlds.look import CAMERA_MOVES, COLOURS, MATERIALS
 
 STRIDE = 16
 """Frame sides are padded to multiples of this, the coarsest grid of the network."""
+LOOKS = 9
+"""Frames of a clip, evenly spread, that the judge sees when it judges the clip as a whole."""
 CELL = 4
 """Pixels along the side of a cell of the map."""
+PLACES = 4
+"""Rows and columns in which the nets over time still know what is where."""
 MIN_AREA = 1 / 600
 """Share of a frame's cells from which an object counts as visible: two of a 128-pixel frame's 1,024."""
 TRAINED_AREA = 128 * 128  # pixels
 FRAMES_AT_ONCE = 16
+HEADS = ("family", "material", "count", "camera", "outcome")
+"""Questions about a clip as a whole; the colour is read from the map."""
 
 
 @dataclass(frozen=True)
@@ -39,19 +48,40 @@ class JudgeConfig:
     """What the judge tells apart, and how wide it is."""
 
     families: tuple[str, ...]
-    colours: tuple[str, ...]
-    channels: tuple[int, ...] = (32, 64, 96)
+    colours: tuple[str, ...] = tuple(COLOURS)
+    materials: tuple[str, ...] = tuple(MATERIALS)
+    counts: tuple[str, ...] = tuple(str(count) for count in range(MOST + 1))
+    cameras: tuple[str, ...] = CAMERA_MOVES
+    outcomes: tuple[str, ...] = OUTCOMES
+    channels: tuple[int, int, int] = (24, 64, 96)
     """Of the grids at 1/4, 1/8 and 1/16 of the frame."""
+    hidden: int = 128
+    """Width of the net over time."""
+
+    def answers(self, head: str) -> tuple[str, ...]:
+        return {
+            "family": self.families, "material": self.materials, "count": self.counts,
+            "camera": self.cameras, "outcome": self.outcomes,
+        }[head]  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Verdict:
     """What the judge sees in one clip."""
 
-    family: str
-    family_probability: float
+    scores: dict[str, dict[str, float]]
+    """By head: log-probability of every answer."""
     areas: dict[str, np.ndarray]
     """By colour: share of each frame covered by main objects of that colour, float32 [F]."""
+
+    def best(self, head: str, among: Sequence[str] | None = None) -> str:
+        """The most probable answer to a question, of all or among some."""
+        scores = self.scores[head]
+        return max(scores if among is None else among, key=lambda answer: scores[answer])
+
+    @property
+    def family(self) -> str:
+        return self.best("family")
 
     @property
     def visible(self) -> np.ndarray:
@@ -65,48 +95,86 @@ class Verdict:
         return sorted(seen, key=lambda colour: -totals[colour])[:count]
 
 
+@dataclass(frozen=True)
+class Sight:
+    """Of single frames N: `coarse` [N, C, h/4, w/4], `fine` [N, C, h, w], `main` [N, h, w] logits of a main object,
+    `colour` [N, colours, h, w] logits."""
+
+    coarse: Tensor
+    fine: Tensor
+    main: Tensor
+    colour: Tensor
+
+
 class Judge(nn.Module):
-    """Frames to family logits and a map of main objects by colour."""
+    """Frames to a map of main objects and colours, and to answers about the clip."""
 
     def __init__(self, config: JudgeConfig):
         super().__init__()
         self.config = config
-        widths = config.channels
-        self.stem = nn.Conv2d(3, widths[0], 7, stride=CELL, padding=3)
-        self.down = nn.ModuleList(
-            _Block(before, after, stride=1 if level == 0 else 2)
-            for level, (before, after) in enumerate(zip((widths[0], *widths[:-1]), widths, strict=True))
-        )
+        fine, middle, coarse = config.channels
+        hidden = config.hidden
+        self.stem = nn.Conv2d(3, fine, CELL, stride=CELL)
+        self.down = nn.ModuleList([_Block(fine, middle, stride=2), _Block(middle, coarse, stride=2)])
         # On the way up a grid adds to its own features those of the coarser grid, at the bottom the whole frame's.
-        self.whole = nn.Linear(widths[-1], widths[-1])
-        self.across = nn.ModuleList(
-            nn.Conv2d(coarse, fine, 1) for coarse, fine in zip(widths[:0:-1], widths[-2::-1], strict=True)
+        self.whole = nn.Linear(coarse, coarse)
+        self.across = nn.ModuleList([nn.Conv2d(coarse, middle, 1), nn.Conv2d(middle, fine, 1)])
+        self.up = nn.ModuleList([_Block(middle, middle), _Block(fine, fine)])
+        self.main = nn.Conv2d(fine, 1, 1)
+        self.colour = nn.Sequential(nn.Conv2d(fine + 3, 48, 1), nn.ReLU(), nn.Conv2d(48, len(config.colours), 1))
+        self.motion = nn.Sequential(
+            nn.Conv2d(6, 24, 6, stride=2, padding=2), nn.ReLU(), _Block(24, 48, stride=2), _Block(48, 64, stride=2)
         )
-        self.up = nn.ModuleList(_Block(fine, fine, stride=1) for fine in widths[-2::-1])
-        self.map = nn.Conv2d(widths[0], 1 + len(config.colours), 1)
-        self.family = nn.Sequential(
-            nn.Linear(2 * widths[-1], widths[-1]), nn.SiLU(), nn.Linear(widths[-1], len(config.families))
-        )
+        self.squeeze = nn.Conv2d(coarse, 24, 1)
+        cells = PLACES * PLACES
+        self.step = nn.Linear(24 * cells + 2 * coarse + fine + 3 + hidden, hidden)
+        self.moved = nn.Linear(64 * cells, hidden)
+        self.time = nn.ModuleList([nn.Conv1d(hidden, hidden, 3, padding=1) for _ in range(2)])
+        self.clip = nn.Sequential(nn.Linear(3 * hidden, 2 * hidden), nn.SiLU())
+        self.heads = nn.ModuleDict({head: nn.Linear(2 * hidden, len(config.answers(head))) for head in HEADS})
 
-    def forward(
-        self, frames: Float[Tensor, "B F 3 H W"]
-    ) -> tuple[Float[Tensor, "B families"], Float[Tensor, "B F classes h w"]]:
-        """Return family logits and, for every cell, logits of (background, each colour).
+    def see(self, frames: Float[Tensor, "N 3 H W"]) -> Sight:
+        """Look at single frames in [-1, 1], their sides multiples of 16."""
+        finest = F.relu(self.stem(frames))
+        middle = self.down[0](finest)
+        coarse = self.down[1](middle)
+        grid = coarse + self.whole(coarse.mean((2, 3)))[:, :, None, None]
+        for across, block, own in zip(self.across, self.up, (middle, finest), strict=True):
+            grid = block(own + F.interpolate(across(grid), size=own.shape[-2:], mode="nearest"))
+        colour = self.colour(torch.cat([grid, F.avg_pool2d(frames, CELL)], 1))
+        return Sight(coarse, grid, self.main(grid)[:, 0], colour)
 
-        `frames` are in [-1, 1], their sides multiples of 16.
-        """
-        grid = self.stem(frames.flatten(0, 1))
-        skips = []
-        for block in self.down:
-            grid = block(grid)
-            skips.append(grid)
-        pooled = grid.mean((2, 3))
-        clip = torch.cat([pooled, grid.amax((2, 3))], 1).unflatten(0, frames.shape[:2])
-        grid = skips.pop() + self.whole(pooled)[:, :, None, None]
-        for across, block in zip(self.across, self.up, strict=True):
-            fine = skips.pop()
-            grid = block(fine + F.interpolate(across(grid), size=fine.shape[-2:], mode="nearest"))
-        return self.family(clip.mean(1)), self.map(grid).unflatten(0, frames.shape[:2])
+    def answer(self, frames: Float[Tensor, "B F 3 H W"], sight: Sight) -> dict[str, Float[Tensor, "B answers"]]:
+        """Return logits of every head for clips whose frames, in order, have been seen."""
+        steps = torch.cat([self._what(sight), self._where(sight)], 1).unflatten(0, frames.shape[:2])
+        steps = F.relu(self.step(torch.cat([steps, self._movement(frames)], 2))).transpose(1, 2)
+        for layer in self.time:
+            steps = steps + F.relu(layer(steps))
+        clip = self.clip(torch.cat([steps.mean(2), steps.amax(2), steps[:, :, -1]], 1))
+        return {head: layer(clip) for head, layer in self.heads.items()}
+
+    def _what(self, sight: Sight) -> Tensor:
+        places = F.adaptive_avg_pool2d(self.squeeze(sight.coarse), PLACES).flatten(1)
+        return torch.cat([places, sight.coarse.mean((2, 3)), sight.coarse.amax((2, 3))], 1)
+
+    def _where(self, sight: Sight) -> Tensor:
+        """Features, place and area of the main objects: [N, fine + 3]."""
+        weight = sight.main.sigmoid()
+        rows, columns = (torch.linspace(-1, 1, size).to(weight) for size in weight.shape[-2:])
+        area = weight.mean((1, 2))
+        share = weight / (weight.sum((1, 2), keepdim=True) + 1)
+        place = [(share * rows[:, None]).sum((1, 2)), (share * columns).sum((1, 2)), area.sqrt()]
+        return torch.cat([(sight.fine * share[:, None]).sum((2, 3)), torch.stack(place, 1)], 1)
+
+    def _movement(self, frames: Tensor) -> Tensor:
+        """What changed since the frame before, [B, F, hidden]; nothing at the first one."""
+        batch, count = frames.shape[:2]
+        half = F.avg_pool2d(frames.flatten(0, 1), 2).unflatten(0, (batch, count))
+        pairs = torch.cat([half[:, :-1], half[:, 1:]], 2).flatten(0, 1)
+        if not len(pairs):
+            return frames.new_zeros(batch, count, self.config.hidden)
+        places = F.adaptive_avg_pool2d(self.motion(pairs), PLACES).flatten(1)
+        return F.pad(F.relu(self.moved(places)).unflatten(0, (batch, count - 1)), (0, 0, 1, 0))
 
     @torch.no_grad()
     def judge(self, clip: UInt8[np.ndarray, "F H W 3"]) -> Verdict:
@@ -114,23 +182,22 @@ class Judge(nn.Module):
         if not len(clip):
             raise UsageError("there is nothing to judge: the clip has no frames")
         frames = to_frames(clip)
-        pieces = [self(part[None]) for part in frames.split(FRAMES_AT_ONCE)]
-        weights = torch.tensor([float(len(part)) for part in frames.split(FRAMES_AT_ONCE)])
-        # The family head averages features, so the pieces of a long clip are averaged by their lengths.
-        logits = (torch.cat([logit for logit, _ in pieces]) * weights[:, None]).sum(0) / weights.sum()
-        classes = torch.cat([grid[0] for _, grid in pieces]).argmax(1)
-        classes = classes[:, *cells_of(clip.shape[1], clip.shape[2])]
-        shares = F.one_hot(classes, 1 + len(self.config.colours)).float().mean((1, 2)).numpy()
-        best = int(logits.argmax())
-        return Verdict(
-            family=self.config.families[best],
-            family_probability=float(logits.softmax(0)[best]),
-            areas={colour: shares[:, 1 + index] for index, colour in enumerate(self.config.colours)},
-        )
+        rows, columns = cells_of(clip.shape[1], clip.shape[2])
+        parts = [self.see(part) for part in frames.split(FRAMES_AT_ONCE)]
+        mains = torch.cat([part.main for part in parts])[:, rows, columns] > 0
+        colours = torch.cat([part.colour.argmax(1) for part in parts])[:, rows, columns]
+        shares = [(mains & (colours == index)).float().mean((1, 2)).numpy() for index in range(len(self.config.colours))]
+        looks = frames[looks_of(len(clip))]
+        answers = self.answer(looks[None], self.see(looks))
+        scores = {
+            head: dict(zip(self.config.answers(head), logits[0].log_softmax(0).tolist(), strict=True))
+            for head, logits in answers.items()
+        }
+        return Verdict(scores, dict(zip(self.config.colours, shares, strict=True)))
 
     def save(self, path: str | PathLike[str], report: dict[str, Any]) -> str:
         """Write weights (fp16), config and the report of held-out accuracy in one file; returns its SHA-256."""
-        tensors = {name: tensor.half() for name, tensor in self.state_dict().items()}
+        tensors = {name: tensor.half().contiguous() for name, tensor in self.state_dict().items()}
         save_tensors(path, tensors, {"judge": to_dict(self.config), "report": report})
         return sha256_of(path)
 
@@ -149,7 +216,7 @@ class Judge(nn.Module):
 class _Block(nn.Module):
     """A convolution that may halve the grid, and a residual one. Group norm: a verdict depends on its clip alone."""
 
-    def __init__(self, before: int, after: int, stride: int):
+    def __init__(self, before: int, after: int, stride: int = 1):
         super().__init__()
         self.first = nn.Conv2d(before, after, 3, stride=stride, padding=1) if stride > 1 else nn.Identity()
         self.second = nn.Conv2d(after, after, 3, padding=1)
@@ -158,6 +225,11 @@ class _Block(nn.Module):
     def forward(self, grid: Tensor) -> Tensor:
         grid = self.first(grid)
         return grid + F.relu(self.norm(self.second(grid)))
+
+
+def looks_of(count: int) -> list[int]:
+    """Return the numbers of the frames, evenly spread over `count`, that stand for a clip."""
+    return np.unique(np.linspace(0, count - 1, LOOKS).round().astype(int)).tolist()
 
 
 def to_frames(clip: UInt8[np.ndarray, "F H W 3"]) -> Float[Tensor, "F 3 h w"]:
