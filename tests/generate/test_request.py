@@ -73,8 +73,8 @@ def test_durations_refuse(wrong: dict[str, Any]) -> None:
 
 
 def test_frame_rates() -> None:
-    assert check_fps(None, CARD) == 16
-    assert check_fps(29.97, CARD) == Fraction(2997, 100)
+    assert check_fps(None, CARD.fps) == 16
+    assert check_fps(29.97, CARD.fps) == Fraction(2997, 100)
     for wrong in (0, -1, 121, float("nan")):
         with pytest.raises(UsageError, match="fps"):
-            check_fps(wrong, CARD)
+            check_fps(wrong, CARD.fps)

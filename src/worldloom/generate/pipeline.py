@@ -6,14 +6,16 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
+from pathlib import Path
 from typing import Concatenate, ParamSpec
 
 import torch
 
 from worldloom.core.device import resolve_device
+from worldloom.generate.adapter import Adapter
 from worldloom.generate.card import Card
 from worldloom.generate.clip import Clip, Footage
-from worldloom.generate.engine import Engine
+from worldloom.generate.families import family_of
 from worldloom.generate.folder import find_folder, load_checkpoint
 from worldloom.generate.stream import Stream
 
@@ -25,7 +27,8 @@ def _painted(verb: Callable[Concatenate[Stream, P], Footage]) -> Callable[Concat
 
     @wraps(verb)
     def method(self: Pipeline, *args: P.args, **kwargs: P.kwargs) -> Clip:
-        return verb(self.stream, *args, **kwargs).clip()
+        footage: Footage = getattr(self.stream, verb.__name__)(*args, **kwargs)
+        return footage.clip()
 
     return method
 
@@ -35,7 +38,7 @@ class Pipeline:
     """A loaded checkpoint. Each verb returns a `Clip`; the same verbs on `stream` return `Footage`, painted when it
     is read or saved, in memory that does not grow with its length."""
 
-    engine: Engine
+    stream: Stream | Adapter
 
     @classmethod
     def from_pretrained(
@@ -43,19 +46,18 @@ class Pipeline:
     ) -> Pipeline:
         """Load a model of the package by name (`tiny`) or a checkpoint folder, every file checked by its SHA-256.
 
-        `device` is auto, cpu, cuda or mps; `dtype` None takes the number format that is fast there. Raises UsageError
+        A folder of another family is loaded by diffusers when it first paints; it can `generate` alone. `device` is auto, cpu, cuda or mps; `dtype` None takes the number format that is fast there. Raises UsageError
         for an unknown name or device, Failure for a damaged checkpoint, naming what is wrong.
         """
-        return cls(load_checkpoint(find_folder(name), resolve_device(device), dtype))
-
-    @property
-    def stream(self) -> Stream:
-        return Stream(self.engine)
+        place = resolve_device(device)
+        if (family := family_of(name)) is not None:
+            return cls(Adapter(family, Path(name), place, dtype))
+        return cls(Stream(load_checkpoint(find_folder(name), place, dtype)))
 
     @property
     def card(self) -> Card:
         """What the checkpoint says about itself."""
-        return self.engine.card
+        return self.stream.card
 
     generate = _painted(Stream.generate)
     image = _painted(Stream.image)
@@ -66,4 +68,4 @@ class Pipeline:
 
     def unknown_words(self, prompt: str) -> list[str]:
         """Return the prompt's words that the model has never seen in training."""
-        return self.engine.tokenizer.unknown_words(prompt)
+        return self.stream.unknown_words(prompt)

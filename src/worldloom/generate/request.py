@@ -67,33 +67,50 @@ def check_style(
     Raises UsageError with the actual and the allowed values.
     """
     default = card.sampling
-    if needs_prompt and not prompt.strip():
-        raise UsageError("the prompt is empty; describe what should be seen")
-    for label, text in (("prompt", prompt), ("negative prompt", negative)):
-        if len(text) > MAX_PROMPT:
-            raise UsageError(f"the {label} has {len(text)} characters; at most {MAX_PROMPT} are allowed")
-    if seed != RANDOM_SEED and not 0 <= seed < SEED_LIMIT:
-        raise UsageError(f"seed {seed} is out of range; give 0 to {SEED_LIMIT - 1}, or -1 for a random one")
+    check_words(prompt, negative, needs_prompt)
     if sampler is not None and sampler not in SAMPLERS:
         raise UsageError(f"sampler {sampler!r} is unknown; choose one of {', '.join(SAMPLERS)}")
     return Style(
         prompt=prompt,
         negative=negative,
-        # 31 bits for a drawn seed: short enough to retype.
-        seed=secrets.randbelow(2**31) if seed == RANDOM_SEED else seed,
+        seed=pick_seed(seed),
         sampler=sampler or default.sampler,
-        num_steps=int(_within("steps", default.num_steps if steps is None else steps, 1, MAX_STEPS)),
-        guidance_scale=_within(
-            "guidance", default.guidance_scale if guidance is None else guidance, 1.0, MAX_GUIDANCE
-        ),
+        num_steps=check_steps(default.num_steps if steps is None else steps),
+        guidance_scale=check_guidance(default.guidance_scale if guidance is None else guidance),
         shift=_within("shift", default.shift if shift is None else shift, 0.01, 100.0),
     )
 
 
-def check_fps(fps: float | Fraction | None, card: Card) -> Fraction:
-    """Return the frame rate of the file; None means the model's own."""
+def check_words(prompt: str, negative: str = "", needs_prompt: bool = True) -> None:
+    """Raise UsageError for a prompt that is empty where one is needed, and for words that are too many."""
+    if needs_prompt and not prompt.strip():
+        raise UsageError("the prompt is empty; describe what should be seen")
+    for label, text in (("prompt", prompt), ("negative prompt", negative)):
+        if len(text) > MAX_PROMPT:
+            raise UsageError(f"the {label} has {len(text)} characters; at most {MAX_PROMPT} are allowed")
+
+
+def pick_seed(seed: int = RANDOM_SEED) -> int:
+    """Return `seed`, or for -1 a drawn one of 31 bits: short enough to retype."""
+    if seed != RANDOM_SEED and not 0 <= seed < SEED_LIMIT:
+        raise UsageError(f"seed {seed} is out of range; give 0 to {SEED_LIMIT - 1}, or -1 for a random one")
+    return secrets.randbelow(2**31) if seed == RANDOM_SEED else seed
+
+
+def check_steps(steps: int) -> int:
+    """Return a count of sampler steps that is in range."""
+    return int(_within("steps", steps, 1, MAX_STEPS))
+
+
+def check_guidance(guidance: float) -> float:
+    """Return a guidance scale that is in range."""
+    return float(_within("guidance", guidance, 1.0, MAX_GUIDANCE))
+
+
+def check_fps(fps: float | Fraction | None, native: int) -> Fraction:
+    """Return the frame rate of the file; None means `native`, the model's own."""
     if fps is None:
-        return Fraction(card.fps)
+        return Fraction(native)
     return Fraction(_within("fps", fps, 1, MAX_FPS)).limit_denominator(1001)
 
 

@@ -7,6 +7,7 @@ from typing import TypedDict, Unpack
 
 from worldloom.core.video import read_video
 from worldloom.generate import verbs
+from worldloom.generate.card import Card
 from worldloom.generate.clip import Clip, Footage
 from worldloom.generate.conform import Frames
 from worldloom.generate.engine import Engine, OnStep
@@ -44,6 +45,15 @@ class Stream:
 
     engine: Engine
 
+    @property
+    def card(self) -> Card:
+        """What the checkpoint says about itself."""
+        return self.engine.card
+
+    def unknown_words(self, prompt: str) -> list[str]:
+        """Return the prompt's words that the model has never seen in training."""
+        return self.engine.tokenizer.unknown_words(prompt)
+
     def generate(
         self,
         prompt: str,
@@ -67,7 +77,7 @@ class Stream:
             force_size: paint a size the model was not trained on.
         """
         card = self.engine.card
-        rate = check_fps(fps, card)
+        rate = check_fps(fps, card.fps)
         longest = round(card.longest * rate / card.fps)
         count = count_frames(rate, seconds=seconds, num_frames=num_frames, default=max(1, longest))
         first, last = (None if picture is None else read_picture(picture) for picture in (image, last_image))
@@ -155,7 +165,7 @@ class Stream:
         return verbs.edit(self._brush(prompt, options), source, strength, region)
 
     def _read(self, source: Source) -> Clip:
-        return read_clip(source, check_fps(None, self.engine.card))
+        return read_clip(source, check_fps(None, self.engine.card.fps))
 
     def _brush(self, prompt: str, options: Options, needs_prompt: bool = True) -> verbs.Brush:
         how = {name: value for name, value in options.items() if name != "on_step"}

@@ -1,0 +1,322 @@
+"""Checkpoints of other families: the same request, painted by the diffusers pipeline that the folder names.
+
+diffusers is an optional extra, and this is the only module that knows it. Nothing is loaded before something is to be
+painted: what a family cannot do is said at once.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, NoReturn, Unpack
+
+import numpy as np
+import torch
+from PIL import Image
+
+from worldloom.core.device import resolve_dtype
+from worldloom.core.error import Failure, UsageError
+from worldloom.core.file import read_json
+from worldloom.core.weights import PICKLES, SUFFIX, Weights, find_weights
+from worldloom.generate.card import Card
+from worldloom.generate.clip import Footage
+from worldloom.generate.conform import Frames, cover, pick, retime
+from worldloom.generate.engine import OnStep
+from worldloom.generate.families import INDEX_FILE, Family
+from worldloom.generate.request import (
+    check_fps,
+    check_guidance,
+    check_steps,
+    check_words,
+    count_frames,
+    describe_output,
+    pick_seed,
+)
+from worldloom.generate.size import Size, parse_size
+from worldloom.generate.source import Picture, read_picture
+from worldloom.generate.stream import Options, Stream
+
+EXTRA = "pip install 'worldloom[families]'"
+LIBRARIES = ("diffusers", "transformers")  # whose classes a folder may name: another's could be anyone's code
+
+
+@dataclass
+class Adapter:
+    """The verbs of a checkpoint of another family; `generate` and `image` return `Footage`, the rest is refused.
+
+    `dtype` None takes the number format that is fast on `device`. Raises Failure for a package that is missing and a
+    folder that cannot be loaded; UsageError for a request that the family cannot meet, with what it can.
+    """
+
+    family: Family
+    folder: Path
+    device: torch.device
+    dtype: torch.dtype | None = None
+    loaded: Any = field(default=None, init=False)  # the one diffusers pipeline in memory
+
+    def __post_init__(self) -> None:
+        _check_packages(self.folder, self.family)
+        _check_folder(self.folder)
+
+    def generate(
+        self,
+        prompt: str,
+        *,
+        seconds: float | None = None,
+        num_frames: int | None = None,
+        size: str | tuple[int, int] | None = None,
+        fps: float | None = None,
+        image: Picture | None = None,
+        last_image: Picture | None = None,
+        force_size: bool = False,
+        **options: Unpack[Options],
+    ) -> Footage:
+        """Paint what `prompt` says, beginning with `image` where the family can; arguments as in `Stream.generate`.
+
+        Every size of whole patches is painted, as a folder does not say which its model was trained on: `force_size`
+        changes nothing.
+        """
+        family = self.family
+        check_words(prompt, options.get("negative", ""))
+        pipeline = family.pipeline_for(image is not None)
+        for name, value in (
+            ("last image", last_image),
+            ("sampler", options.get("sampler")),
+            ("shift", options.get("shift")),
+        ):
+            if value is not None:
+                raise UsageError(f"{family.name} takes no {name} here: {family.abilities}, its own way")
+        first = None if image is None else read_picture(image)
+        area = family.check_size(self._size(first) if size is None else parse_size(size))
+        rate = check_fps(fps, family.fps)
+        default = family.num_frames if family.rate else round(family.num_frames * rate / family.fps)
+        count = count_frames(rate, seconds=seconds, num_frames=num_frames, default=default)
+        native = rate if family.rate else Fraction(family.fps)
+        shown = retime(count, rate, native, before=False, after=False)
+        style = self._style(prompt, **options)
+        settings = {
+            "generator": "worldloom",
+            "verb": "generate",
+            "model": self.folder.resolve().name,
+            "family": family.name,
+            "through": f"diffusers {importlib.metadata.version('diffusers')}",
+            **style,
+            **describe_output(area, count, rate),
+            **({} if first is None else {"given": ["first frame"]}),
+        }
+        call = self._call(style, area, family.whole_count(shown[-1] + 1), float(native))
+        if first is not None:
+            picture = Image.fromarray(cover(first, area)[0])
+            call[family.picture] = [picture] if family.picture == "video" else picture
+        painted = self._paint(pipeline, call, style, area, options.get("on_step"))
+        return Footage(area, rate, count, settings, pick(painted, shown))
+
+    def image(
+        self,
+        prompt: str,
+        *,
+        size: str | tuple[int, int] | None = None,
+        force_size: bool = False,
+        **options: Unpack[Options],
+    ) -> Footage:
+        """Paint one frame of what `prompt` says."""
+        return self.generate(prompt, num_frames=1, size=size, force_size=force_size, **options)
+
+    def unknown_words(self, prompt: str) -> list[str]:
+        """Return no words: what such a model has read is not on record."""
+        return []
+
+    @property
+    def card(self) -> Card:
+        raise UsageError(
+            f"{self.folder} is a {self.family.name} checkpoint without our card: {self.family.abilities}"
+        )
+
+    def __getattr__(self, verb: str) -> NoReturn:
+        if hasattr(Stream, verb):
+            raise UsageError(f"{self.family.name} cannot {verb} here: {self.family.abilities}")
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {verb!r}")
+
+    def _size(self, first: Frames | None) -> Size:
+        """Return the family's size, lying or standing as the picture does."""
+        size = self.family.size
+        if first is not None and (first.shape[1] > first.shape[2]) != (size.height > size.width):
+            return Size(size.height, size.width)
+        return size
+
+    def _style(self, prompt: str, **options: Unpack[Options]) -> dict[str, Any]:
+        """Return how to paint, as the file records it, with the family's or the folder's values where None is given."""
+        family, negative = self.family, options.get("negative", "")
+        seed, steps, guidance = (
+            pick_seed(options.get("seed", -1)),
+            options.get("steps"),
+            options.get("guidance"),
+        )
+        default = family.guidance
+        if default is None:
+            guider = read_json(self.folder / "guider" / "guider_config.json")
+            default = guider["guidance_scale"] if guider.get("enabled", True) else 1.0
+            if default == 1 and (guidance or 1) != 1:
+                raise UsageError(
+                    f"this {family.name} checkpoint is distilled and takes no guidance but 1, not {guidance:g}"
+                )
+        guidance = check_guidance(default if guidance is None else guidance)
+        if negative and guidance == 1:
+            raise UsageError(
+                "a negative prompt has no effect at guidance 1; give more guidance or no negative prompt"
+            )
+        return {
+            "prompt": prompt,
+            "negative": negative,
+            "seed": seed,
+            "steps": check_steps(family.steps if steps is None else steps),
+            "guidance": guidance,
+        }
+
+    def _call(self, style: dict[str, Any], size: Size, num_frames: int, fps: float) -> dict[str, Any]:
+        """Return the arguments of the diffusers pipeline, but for the picture and the generator."""
+        family = self.family
+        call = {
+            "prompt": style["prompt"],
+            "num_frames": num_frames,
+            "num_inference_steps": style["steps"],
+            **family.extra,
+        }
+        if style["negative"]:  # else the pipeline's own
+            call["negative_prompt"] = style["negative"]
+        if family.takes_size:
+            call |= {"width": size.width, "height": size.height}
+        if family.guidance is not None:
+            call["guidance_scale"] = style["guidance"]
+        if family.rate is not None:
+            call[family.rate] = fps
+        return call
+
+    def _paint(
+        self, name: str, call: dict[str, Any], style: dict[str, Any], size: Size, on_step: OnStep | None
+    ) -> Iterator[Frames]:
+        """Yield the frames that the diffusers pipeline `name` paints, all at once.
+
+        The seed is given as a script would give it to diffusers, so that both paint the same clip.
+        """
+        pipeline = self._pipeline(name)
+        pipeline.progress_bar = lambda iterable=None, total=0: Steps(total, on_step)
+        if self.family.guidance is None:
+            pipeline.guider = pipeline.guider.new(guidance_scale=style["guidance"])
+        if not self.family.takes_size:  # it would ask this for the size nearest to the picture's
+            pipeline.video_processor.calculate_default_height_width = lambda **_: (size.height, size.width)
+        generator = torch.Generator("cpu").manual_seed(style["seed"])
+        try:
+            videos = pipeline(**call, generator=generator, output_type="np", return_dict=False)[0]
+        except ValueError as error:
+            raise UsageError(f"{self.family.name} refuses this request: {error}") from error
+        video = videos[0]
+        assert video.shape[1:] == (size.height, size.width, 3) and len(video) >= call["num_frames"], (
+            video.shape
+        )
+        if not np.isfinite(video).all():
+            raise Failure(f"{self.family.name} painted no colours but NaN; it may need another number format")
+        yield (video * 255).round().clip(0, 255).astype(np.uint8)
+
+    def _pipeline(self, name: str) -> Any:
+        """Return the diffusers pipeline `name`, loaded, or made of the parts of another that is."""
+        if self.loaded is None:
+            self.loaded = self._place(self._load(name))
+        elif type(self.loaded).__name__ != name:
+            self.loaded = self._place(_pipeline_class(name)(**self.loaded.components))
+        return self.loaded
+
+    def _load(self, name: str) -> Any:
+        dtype = resolve_dtype(self.device) if self.dtype is None else self.dtype
+        with without_bars():
+            try:
+                pipeline = _pipeline_class(name).from_pretrained(
+                    self.folder, torch_dtype=dtype, use_safetensors=True, local_files_only=True
+                )
+            except (OSError, ValueError, RuntimeError, TypeError, KeyError, ImportError) as error:
+                raise Failure(f"{self.folder} cannot be loaded as {name}: {error}") from error
+        for part, module in pipeline.components.items():
+            if isinstance(module, torch.nn.Module) and type(module).__module__.startswith("diffusers."):
+                # diffusers warns at most of tensors that the file lacks, and paints with random ones.
+                shapes = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+                Weights(find_weights(self.folder / part)).check(shapes)
+        return pipeline
+
+    def _place(self, pipeline: Any) -> Any:
+        return pipeline.to(self.device)
+
+
+class Steps:
+    """What a diffusers pipeline takes for its progress bar: tells `on_step` (steps done, steps in all)."""
+
+    def __init__(self, total: int, on_step: OnStep | None) -> None:
+        self.total, self.on_step, self.done = total, on_step, 0
+
+    def __enter__(self) -> Steps:
+        self.update(0)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def update(self, count: int = 1) -> None:
+        self.done += count
+        if self.on_step is not None:
+            self.on_step(self.done, self.total)
+
+
+@contextmanager
+def without_bars() -> Iterator[None]:
+    """Keep diffusers and transformers from drawing bars while they load, whoever watches."""
+    import diffusers.utils.logging
+    import transformers.utils.logging
+
+    drawing = [
+        library
+        for library in (diffusers.utils.logging, transformers.utils.logging)
+        if library.is_progress_bar_enabled()
+    ]
+    for library in drawing:
+        library.disable_progress_bar()
+    try:
+        yield
+    finally:
+        for library in drawing:
+            library.enable_progress_bar()
+
+
+def _pipeline_class(name: str) -> Any:
+    import diffusers
+
+    if not hasattr(diffusers, name):
+        raise Failure(
+            f"diffusers {diffusers.__version__} has no {name}; run: pip install --upgrade diffusers"
+        )
+    return getattr(diffusers, name)
+
+
+def _check_packages(folder: Path, family: Family) -> None:
+    if importlib.util.find_spec("diffusers") is None:
+        raise Failure(f"{folder} is a {family.name} checkpoint, which runs through diffusers; run: {EXTRA}")
+    if family.needs is not None and importlib.util.find_spec(family.needs) is None:
+        raise Failure(f"{family.name}'s licence asks for {family.needs}; run: pip install {family.needs}")
+
+
+def _check_folder(folder: Path) -> None:
+    """Raise Failure unless every part that the index names is there, of a known library, and whole safetensors."""
+    for part, value in read_json(folder / INDEX_FILE).items():
+        if not isinstance(value, list) or len(value) != 2 or value[0] is None:
+            continue
+        if value[0] not in LIBRARIES:
+            raise Failure(
+                f"{folder / INDEX_FILE} takes its {part} from {value[0]}; allowed: {', '.join(LIBRARIES)}"
+            )
+        if not (folder / part).is_dir():
+            raise Failure(f"{folder} is not whole: it lacks {part}")
+        if any(path.suffix.lower() in (SUFFIX, *PICKLES) for path in (folder / part).iterdir()):
+            Weights(find_weights(folder / part))
