@@ -272,3 +272,14 @@ class TestFolder:
         path.write_bytes(path.read_bytes()[:-100])
         with pytest.raises(Failure):
             Transformer.load(tmp_path)
+
+
+def test_an_untrained_model_reads_words_rather_than_padding():
+    torch.manual_seed(0)
+    model = Transformer(replace(SMALL, text_length=96))
+    words = torch.randn(1, 8, SMALL.text_size)
+    block = model.blocks[0].attn2
+    context = model.prepare_text(words)
+    query = block.heads(block.norm_q(block.to_q(torch.randn(1, 20, SMALL.hidden_size)))).transpose(1, 2)
+    scores = query @ context.text[0][0].transpose(-1, -2) / query.shape[-1] ** 0.5 + context.bias
+    assert scores.softmax(-1)[..., -1].mean() < 0.5

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from worldloom.core.seed import numpy_generator, torch_generator
 from worldloom.data.bucket import Batch, BatchPlan, Shape
+from worldloom.data.manifest import Sample
 from worldloom.dit.model import TransformerConfig
 from worldloom.flow.path import interpolate, velocity
 from worldloom.flow.timestep import logit_normal, shift_timestep
@@ -121,7 +122,7 @@ class Denoising:
         self.places = [places[s] for s in training.samples]
         self.heldout = [places[s] for s in heldout.samples]
         self.plan = BatchPlan(
-            [s.shape for s in training.samples],
+            [self._shape(s) for s in training.samples],
             recipe.data.batch_tokens,
             lambda shape: int(np.prod(self._grid(shape))),
             self.seed,
@@ -201,8 +202,9 @@ class Denoising:
         return t, (~known).float(), self.empty if generator.random() < drop else caption
 
     def _latents(self, places: Sequence[int]) -> Tensor:
-        """Normalised latents [B, C, f, h, w] in fp32."""
-        raw = np.stack([self.data.latents.raw(place) for place in places])
+        """Normalised latents [B, C, f, h, w] of samples of one shape, in fp32."""
+        frames = (self._shape(self.data.manifest.samples[places[0]])[0] - 1) // self.strides[0] + 1
+        raw = np.stack([self.data.latents.raw(place)[:, :frames] for place in places])
         return (torch.from_numpy(raw).float() - self.mean) / self.std
 
     def _moving_weight(self, clean: Tensor) -> Tensor:
@@ -233,12 +235,17 @@ class Denoising:
     def _judge(self, place: int, captioned: int, level: float) -> float:
         """Mean squared velocity error of one clip under the caption of the clip `captioned`."""
         clean = self._latents([place])
-        grid = self._grid(self.data.manifest.samples[place].shape)
+        grid = self._grid(self._shape(self.data.manifest.samples[place]))
         noise = torch.randn(clean.shape, generator=torch_generator(self.seed, "judged", place))
         caption = self.data.captions.draw(captioned, numpy_generator(self.seed, "judged", captioned))
         ids, lengths = self.data.tokenizer.pad([caption.tolist()])
         t = torch.full((1, *grid), level)
         return float(self._error(Canvases(clean, noise, t, torch.ones_like(t), ids, lengths)).mean())
+
+    def _shape(self, sample: Sample) -> Shape:
+        """(frames, height, width) of a sample after the cut."""
+        frames, height, width = sample.shape
+        return min(frames, self.recipe.data.cut or frames), height, width
 
     def _grid(self, shape: Shape) -> Grid:
         """The token grid of a clip of (frames, height, width) pixels."""

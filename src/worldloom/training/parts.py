@@ -33,8 +33,10 @@ class LatentDataConfig:
     """Which samples, encoded by what, how many at once.
 
     `vae` is a folder with `vae/` weights (a run's `ema`, say); `cache` holds latents and token ids; `samples`
-    limits the manifest to its first ones and `longest` to clips of at most that many frames (0: all); `batch_tokens` is the budget of one batch in patches;
-    `vocab_size` is the tokenizer's, which is trained on the captions when the run starts from nothing.
+    limits the manifest to its first ones and `longest` to clips of at most that many frames (0: all). Clips are cut
+    to their first `cut` frames (0: not at all): the autoencoder is causal, so 1 makes pictures of them.
+    `batch_tokens` is the budget of one batch in patches; `vocab_size` is the tokenizer's, which is trained on the
+    captions when the run starts from nothing.
     """
 
     folders: tuple[str, ...]
@@ -43,6 +45,7 @@ class LatentDataConfig:
     batch_tokens: int
     samples: int = 0
     longest: int = 0
+    cut: int = 0
     heldout_permille: int = 20
     evaluated: int = 48
     vocab_size: int = 4096
