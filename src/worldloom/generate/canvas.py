@@ -14,18 +14,20 @@ from torch import Tensor
 
 from worldloom.core.error import UsageError
 from worldloom.flow.path import interpolate
+from worldloom.generate.reference import Reference
 
 
 @dataclass(frozen=True)
 class Canvas:
     """Clean content, and the noise level at which each cell of it starts.
 
-    `latents` [B, C, f, h, w] has meaning only where `start` [f, h, w], in [0, 1], is below 1. Methods return new
-    canvases.
+    `latents` [B, C, f, h, w] has meaning only where `start` [f, h, w], in [0, 1], is below 1. `reference` is what an
+    image-to-video checkpoint is shown besides. Methods return new canvases.
     """
 
     latents: Tensor
     start: Tensor
+    reference: Reference | None = None
 
     @property
     def known(self) -> Tensor:
@@ -48,7 +50,7 @@ class Canvas:
                 f"content {list(latents.shape)} does not fit the canvas {list(self.latents.shape)}"
             )
         start = torch.as_tensor(strength, dtype=self.start.dtype, device=self.start.device)
-        return Canvas(latents.to(self.latents), start.expand_as(self.start).contiguous())
+        return replace(self, latents=latents.to(self.latents), start=start.expand_as(self.start).contiguous())
 
     def aligned(self, patch_size: tuple[int, int, int]) -> Canvas:
         """Return the canvas with one level per patch, the highest in it: a token cannot be half known."""
@@ -56,6 +58,10 @@ class Canvas:
             return self
         pooled = F.max_pool3d(self.start[None, None], patch_size, patch_size)
         return replace(self, start=F.interpolate(pooled, size=self.start.shape, mode="nearest")[0, 0])
+
+    def levelled(self) -> Canvas:
+        """Return the canvas with every cell at the highest level, as a model with one timestep for all begins it."""
+        return replace(self, start=self.start.max().expand_as(self.start))
 
     def noisy(self, noise: Tensor) -> Tensor:
         """Return the content with every cell at the level it starts from; known cells come out bit for bit."""
@@ -65,10 +71,11 @@ class Canvas:
     def sigmas(self, schedule: Tensor) -> Tensor:
         """Return each cell's noise level before each step and after the last, [S+1, 1, 1, f, h, w]: schedule x start.
 
-        Where nothing is known the schedule itself comes back, and the model needs one timestep per sample.
+        Where all cells start alike it is [S+1], and the model needs one timestep per sample.
         """
-        if bool((self.start == 1).all()):
-            return schedule
+        highest = self.start.max()
+        if bool((self.start == highest).all()):
+            return schedule * highest
         return schedule[:, None, None, None, None, None] * self.start
 
     def _keep(self, latents: Tensor, where: slice) -> Canvas:
@@ -79,7 +86,7 @@ class Canvas:
             )
         content, start = self.latents.clone(), self.start.clone()
         content[:, :, where], start[where] = latents.to(content), 0.0
-        return Canvas(content, start)
+        return replace(self, latents=content, start=start)
 
 
 def blank_canvas(

@@ -8,19 +8,21 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from worldloom.core.error import UsageError
 from worldloom.core.seed import torch_generator
-from worldloom.dit.model import TextContext, Transformer
-from worldloom.flow.guidance import guide
+from worldloom.dit.model import Transformer
 from worldloom.flow.sampler import euler, heun, unipc
 from worldloom.flow.schedule import shifted_sigmas
-from worldloom.flow.timestep import whole_timestep
 from worldloom.generate.canvas import Canvas, blank_canvas
 from worldloom.generate.card import Card
 from worldloom.generate.conform import Frames, to_frames, to_video
+from worldloom.generate.denoise import Denoiser, Expert, Words, hold
+from worldloom.generate.reference import Reference
 from worldloom.generate.request import Style
 from worldloom.generate.size import Size
 from worldloom.generate.window import Span
 from worldloom.text.encoder import TextEncoder
+from worldloom.text.image_encoder import ImageEncoder
 from worldloom.text.tokenizer import Tokenizer
 from worldloom.vae.autoencoder import Autoencoder
 
@@ -30,7 +32,12 @@ OnStep = Callable[[int, int], None]  # (steps done, steps in all)
 
 @dataclass
 class Engine:
-    """The loaded parts of a checkpoint; all on `device`, which computes."""
+    """The loaded parts of a checkpoint; all on `device`, which computes.
+
+    per_token: whether the transformer knows a noise level for every token, or one for all.
+    refiner: a second transformer for noise levels below `boundary`.
+    image_encoder: reads known pictures, for a transformer that attends to them.
+    """
 
     transformer: Transformer
     vae: Autoencoder
@@ -38,6 +45,15 @@ class Engine:
     tokenizer: Tokenizer
     card: Card
     device: torch.device
+    per_token: bool = True
+    refiner: Transformer | None = None
+    boundary: float = 0.0
+    image_encoder: ImageEncoder | None = None
+
+    @property
+    def stacks_channels(self) -> bool:
+        """Whether known frames are shown to the transformer as channels under the noise (Wan's image-to-video)."""
+        return self.transformer.config.in_channels != self.vae.latent_channels
 
     @property
     def multiple(self) -> tuple[int, int]:
@@ -56,12 +72,12 @@ class Engine:
         return blank_canvas(self.vae.latent_channels, grid, device=self.device)
 
     @torch.inference_mode()
-    def read(self, style: Style) -> TextContext:
-        """Return the prompt's keys and values in every block, and the negative prompt's in row 1 under guidance."""
+    def read(self, style: Style) -> Words:
+        """Return what the text encoder makes of the prompt, and of the negative prompt under guidance."""
         prompts = [style.prompt, style.negative] if style.guidance_scale != 1 else [style.prompt]
         ids, lengths = self.tokenizer.pad(self.tokenizer.encode(prompts))
         ids, lengths = ids.to(self.device), lengths.to(self.device)
-        return self.transformer.prepare_text(self.text_encoder(ids, lengths), lengths)
+        return Words(self.text_encoder(ids, lengths), lengths)
 
     @torch.inference_mode()
     def encode(self, frames: Frames) -> Tensor:
@@ -82,7 +98,7 @@ class Engine:
     def paint(
         self,
         canvas: Canvas,
-        context: TextContext,
+        words: Words,
         style: Style,
         part: int = 0,
         on_step: Callable[[], None] | None = None,
@@ -98,33 +114,36 @@ class Engine:
         generator = torch_generator("noise", style.seed, part)
         noise = torch.randn(canvas.latents.shape, generator=generator).to(self.device)
         schedule = shifted_sigmas(style.num_steps, style.shift).to(self.device)
-        sampler, denoiser = SAMPLERS[style.sampler], self._denoiser(context, style)
+        sampler, denoiser = SAMPLERS[style.sampler], self._denoiser(canvas, words, style)
         report = None if on_step is None else lambda step, clean: on_step()
-        return sampler(denoiser, canvas.noisy(noise), canvas.sigmas(schedule), on_step=report)
+        if self.per_token:
+            return sampler(denoiser, canvas.noisy(noise), canvas.sigmas(schedule), on_step=report)
+        begun = canvas.levelled()
+        held = hold(denoiser, canvas, noise)
+        painted = sampler(held, begun.noisy(noise), begun.sigmas(schedule), on_step=report)
+        return torch.where(canvas.known, canvas.latents, painted)
 
-    def _denoiser(self, context: TextContext, style: Style) -> Callable[[Tensor, Tensor], Tensor]:
-        """Return (noisy, t) -> velocity; under guidance both branches go through the model as one batch of two."""
-        patch = self.transformer.config.patch_size
-        branches = 1 if style.guidance_scale == 1 else 2
+    def _denoiser(self, canvas: Canvas, words: Words, style: Style) -> Denoiser:
+        pictures, beside = None, None
+        if self.stacks_channels:
+            if canvas.reference is None:
+                raise UsageError(f"the model {self.card.name} continues pictures; it cannot edit footage")
+            beside, pictures = self._show(canvas), self._look(canvas.reference, len(words.lengths))
+        models = [model for model in (self.transformer, self.refiner) if model is not None]
+        experts = tuple(Expert(model, model.prepare_text(*words, pictures)) for model in models)
+        return Denoiser(experts, self.boundary, style.guidance_scale, beside)
 
-        def denoise(noisy: Tensor, t: Tensor) -> Tensor:
-            levels = _token_levels(t, patch).expand(branches, *(-1,) * (3 if t.numel() > 1 else 0))
-            velocity = self.transformer(noisy.expand(branches, -1, -1, -1, -1), levels, context).float()
-            if branches == 1:
-                return velocity
-            conditional, unconditional = velocity.chunk(2)
-            return guide(conditional, unconditional, style.guidance_scale)
+    def _show(self, canvas: Canvas) -> Tensor:
+        """Return the channels to stack under the noise: which frames are known, and the latents of them alone."""
+        assert canvas.reference is not None
+        latents = self.vae.encode(canvas.reference.video.to(next(self.vae.parameters()).dtype)).float()
+        mask = canvas.reference.mask(self.vae.temporal_stride).to(latents)
+        return torch.cat([mask.expand(-1, -1, -1, *latents.shape[3:]), latents], dim=1)
 
-        return denoise
-
-
-def _token_levels(t: Tensor, patch: tuple[int, int, int]) -> Tensor:
-    """Return noise levels as the transformer takes them: [1] for one level, [1, f/pt, h/ph, w/pw] for a grid.
-
-    They are rounded down to thousandths, as Wan's pipelines count timesteps, so that a folder paints the same clip
-    here and there (unrounded, the tiny model's clips are 54 dB apart).
-    """
-    t = whole_timestep(t)
-    if t.numel() == 1:
-        return t.reshape(1)
-    return t[:, 0, :: patch[0], :: patch[1], :: patch[2]]
+    def _look(self, reference: Reference, batch: int) -> Tensor | None:
+        """Return the picture encoder's features of the known pictures for each row of a batch, if the model has one."""
+        if self.image_encoder is None:
+            return None
+        # with positions of their own, two pictures come as one sequence
+        count = 1 if self.transformer.config.image_tokens is None else 2
+        return self.image_encoder(reference.pictures(count)).repeat(batch, 1, 1)

@@ -15,29 +15,24 @@ from worldloom.core.error import Failure, UsageError
 from worldloom.core.file import read_json, write_json
 from worldloom.core.weights import PICKLES
 from worldloom.dit.model import Transformer
+from worldloom.generate.assembly import (
+    IMAGE_ENCODER,
+    IMAGE_PROCESSOR,
+    INDEX_FILE,
+    REFINER,
+    VERSION,
+    Assembly,
+)
 from worldloom.generate.card import Card
 from worldloom.generate.engine import Engine
 from worldloom.text.encoder import TextEncoder
+from worldloom.text.image_encoder import ImageEncoder, preprocessor_content, read_config
 from worldloom.text.tokenizer import Tokenizer
 from worldloom.vae.autoencoder import Autoencoder
 
 PACKAGED = Path(__file__).resolve().parents[1] / "weights"
-CARD_FILE, INDEX_FILE, README_FILE = "worldloom.json", "model_index.json", "README.md"
+CARD_FILE, README_FILE = "worldloom.json", "README.md"
 HASHES = "files"  # {name: SHA-256}, the one field of worldloom.json that is not the card's
-PARTS = ("transformer", "vae", "text_encoder", "tokenizer", "scheduler")
-# What diffusers' WanPipeline is to build from the folder; the version is the one whose layout this is.
-MODEL_INDEX = {
-    "_class_name": "WanPipeline",
-    "_diffusers_version": "0.35.0",
-    "boundary_ratio": None,
-    "expand_timesteps": True,
-    "scheduler": ["diffusers", "UniPCMultistepScheduler"],
-    "text_encoder": ["transformers", "UMT5EncoderModel"],
-    "tokenizer": ["transformers", "PreTrainedTokenizerFast"],
-    "transformer": ["diffusers", "WanTransformer3DModel"],
-    "transformer_2": [None, None],
-    "vae": ["diffusers", "AutoencoderKLWan"],
-}
 
 
 def packaged_models() -> list[str]:
@@ -57,7 +52,13 @@ def find_folder(name: str | os.PathLike[str]) -> Path:
     if not folder.is_dir():
         known = ", ".join(packaged_models()) or "none"
         raise UsageError(f"no model {str(name)!r}: not in the package ({known}) and not a folder")
-    lacking = [part for part in (CARD_FILE, INDEX_FILE, *PARTS) if not (folder / part).exists()]
+    lacking = [name for name in (CARD_FILE, INDEX_FILE) if not (folder / name).exists()]
+    if lacking == [CARD_FILE]:
+        raise UsageError(
+            f"{folder} is not a checkpoint folder: it lacks {CARD_FILE}; `worldloom models import {folder} -o NEW` "
+            "makes one of it"
+        )
+    lacking = lacking or [part for part in Assembly.read(folder).parts if not (folder / part).is_dir()]
     if lacking:
         raise UsageError(f"{folder} is not a checkpoint folder: it lacks {', '.join(lacking)}")
     return folder
@@ -90,15 +91,23 @@ def load_checkpoint(folder: Path, device: torch.device, dtype: torch.dtype | Non
     missing or too many, for a pickle, and for missing, extra or misshapen tensors, naming each.
     """
     verify_folder(folder)
-    card = load_card(folder)
+    card, assembly = load_card(folder), Assembly.read(folder)
     dtype = resolve_dtype(device) if dtype is None else dtype
+
+    def load(kind: Any, part: str) -> Any:
+        return kind.load(folder / part, device, dtype).eval().requires_grad_(False)
+
     return Engine(
-        transformer=Transformer.load(folder / "transformer", device, dtype).eval().requires_grad_(False),
-        vae=Autoencoder.load(folder / "vae", device, dtype).eval().requires_grad_(False),
-        text_encoder=TextEncoder.load(folder / "text_encoder", device, dtype).eval().requires_grad_(False),
+        transformer=load(Transformer, "transformer"),
+        vae=load(Autoencoder, "vae"),
+        text_encoder=load(TextEncoder, "text_encoder"),
         tokenizer=Tokenizer.load(folder / "tokenizer"),
         card=card,
         device=device,
+        per_token=assembly.per_token,
+        refiner=None if assembly.boundary is None else load(Transformer, REFINER),
+        boundary=assembly.boundary or 0.0,
+        image_encoder=load(ImageEncoder, IMAGE_ENCODER) if assembly.image_encoder else None,
     )
 
 
@@ -115,12 +124,37 @@ def save_checkpoint(engine: Engine, folder: str | os.PathLike[str], readme: str)
     engine.vae.save(folder / "vae")
     engine.text_encoder.save(folder / "text_encoder")
     engine.tokenizer.save(folder / "tokenizer")
-    (folder / "scheduler").mkdir()
-    write_json(folder / "scheduler" / "scheduler_config.json", _scheduler_config(engine.card))
-    write_json(folder / INDEX_FILE, MODEL_INDEX)
-    (folder / README_FILE).write_text(readme, encoding="utf-8")
-    write_json(folder / CARD_FILE, {**to_dict(engine.card), HASHES: hash_folder(folder)})
+    if engine.refiner is not None:
+        engine.refiner.save(folder / REFINER)
+    if engine.image_encoder is not None:
+        engine.image_encoder.save(folder / IMAGE_ENCODER)
+    assembly = Assembly(
+        engine.per_token,
+        None if engine.refiner is None else engine.boundary,
+        engine.stacks_channels,
+        engine.image_encoder is not None,
+    )
+    seal_folder(folder, engine.card, assembly, readme)
     return folder
+
+
+def seal_folder(
+    folder: Path,
+    card: Card,
+    assembly: Assembly,
+    readme: str,
+    tokenizer_class: str = "PreTrainedTokenizerFast",
+) -> None:
+    """Add to the parts in a folder what makes a checkpoint of them, the SHA-256 of every file last."""
+    (folder / "scheduler").mkdir()
+    write_json(folder / "scheduler" / "scheduler_config.json", _scheduler_config(card))
+    if assembly.image_encoder:
+        (folder / IMAGE_PROCESSOR).mkdir(exist_ok=True)
+        content = preprocessor_content(read_config(folder / IMAGE_ENCODER / "config.json"))
+        write_json(folder / IMAGE_PROCESSOR / "preprocessor_config.json", content)
+    write_json(folder / INDEX_FILE, assembly.index(tokenizer_class))
+    (folder / README_FILE).write_text(readme, encoding="utf-8")
+    write_json(folder / CARD_FILE, {**to_dict(card), HASHES: hash_folder(folder)})
 
 
 def _read_card_file(folder: Path) -> dict[str, Any]:
@@ -136,7 +170,7 @@ def _scheduler_config(card: Card) -> dict[str, Any]:
     """Return the settings with which diffusers' UniPC walks the same schedule."""
     return {
         "_class_name": "UniPCMultistepScheduler",
-        "_diffusers_version": MODEL_INDEX["_diffusers_version"],
+        "_diffusers_version": VERSION,
         "flow_shift": card.sampling.shift,
         "num_train_timesteps": 1000,
         "prediction_type": "flow_prediction",

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from torch import Tensor
 
-from worldloom.dit.model import TextContext
 from worldloom.generate.canvas import Canvas
 from worldloom.generate.conform import Frames
+from worldloom.generate.denoise import Words
 from worldloom.generate.engine import Engine, OnStep
+from worldloom.generate.reference import refer
 from worldloom.generate.request import Style
 from worldloom.generate.size import Size
 from worldloom.generate.window import CONTEXT, STRIDE, Window, plan_after, plan_before, plan_between
@@ -37,7 +38,7 @@ class Painter:
 
     def __init__(self, engine: Engine, style: Style, size: Size, on_step: OnStep | None = None) -> None:
         self.engine, self.style, self.size, self.on_step = engine, style, size, on_step
-        self.context: TextContext | None = None
+        self.words: Words | None = None
         self.part = self.steps_done = self.steps_total = 0
 
     def expect(self, canvases: int) -> None:
@@ -48,9 +49,9 @@ class Painter:
 
     def paint(self, canvas: Canvas) -> Iterator[Frames]:
         """Paint a canvas and yield its frames, one latent frame's worth at a time."""
-        if self.context is None:  # once per request, and only when painting really starts
-            self.context = self.engine.read(self.style)
-        latents = self.engine.paint(canvas, self.context, self.style, self.part, self._step)
+        if self.words is None:  # once per request, and only when painting really starts
+            self.words = self.engine.read(self.style)
+        latents = self.engine.paint(canvas, self.words, self.style, self.part, self._step)
         self.part += 1
         return self.engine.decode(latents)
 
@@ -108,6 +109,14 @@ def _lay_out(painter: Painter, window: Window, before: Frames, after: Frames) ->
         canvas = canvas.keep_prefix(painter.engine.encode(before[-window.prefix :]))
     if window.suffix:
         canvas = canvas.keep_suffix(encode_suffix(painter.engine, after, window.offset, window.suffix))
+    if painter.engine.stacks_channels:
+        ending = (
+            _held(after, max(0, window.offset) + window.suffix)[-window.suffix :]
+            if window.suffix
+            else after[:0]
+        )
+        reference = refer(before[len(before) - window.prefix :], ending, window.frames, painter.engine.device)
+        canvas = replace(canvas, reference=reference)
     return canvas
 
 
@@ -122,10 +131,13 @@ def encode_suffix(engine: Engine, after: Frames, offset: int, count: int) -> Ten
     if len(after) == 1:
         return engine.encode(np.repeat(after, 1 + WARM_UP + count, axis=0))[:, :, -(count // STRIDE) :]
     warm = WARM_UP + (1 - offset - WARM_UP) % STRIDE  # so that frame `offset` begins a latent frame
-    needed = offset + count
-    held = np.pad(after[:needed], ((0, max(0, needed - len(after))), (0, 0), (0, 0), (0, 0)), mode="edge")
     past = np.pad(after[: warm + 1], ((warm, 0), (0, 0), (0, 0), (0, 0)), mode="reflect")[:warm]
-    return engine.encode(np.concatenate([past, held]))[:, :, -(count // STRIDE) :]
+    return engine.encode(np.concatenate([past, _held(after, offset + count)]))[:, :, -(count // STRIDE) :]
+
+
+def _held(frames: Frames, count: int) -> Frames:
+    """Return the first `count` frames, the last one held where there are fewer."""
+    return np.pad(frames[:count], ((0, max(0, count - len(frames))), (0, 0), (0, 0), (0, 0)), mode="edge")
 
 
 def _shown(chunks: Iterator[Frames], wanted: slice) -> Iterator[Frames]:
