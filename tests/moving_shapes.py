@@ -8,8 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from worldloom.core.coding import by_look
 from worldloom.core.picture import encode_picture
 from worldloom.core.video import encode_bytes
+
+CODING = by_look(12, "veryfast", "yuv444p")
 
 COLORS = {"red": (210, 40, 40), "green": (40, 180, 60), "blue": (50, 70, 220), "white": (240, 240, 240)}
 NAMES_ZH = {"red": "红色", "green": "绿色", "blue": "蓝色", "white": "白色"}
@@ -67,7 +70,7 @@ def _add_sample(
     frames, height, width = shape
     key = f"square-{seed:08d}"
     clip, color = square_clip(seed, *shape)
-    data = encode_picture(clip[0]) if frames == 1 else encode_bytes(clip, 16, crf=12)
+    data = encode_picture(clip[0]) if frames == 1 else encode_bytes(clip, 16, CODING)
     meta = {"family": "square", "seed": seed, "captions": captions(color), "truth": {"color": color}}
     _add(tar, f"{key}.{'png' if frames == 1 else 'mp4'}", data)
     _add(tar, f"{key}.json", json.dumps(meta, ensure_ascii=False).encode())

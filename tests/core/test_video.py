@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.core.footage import numbered, numbers, psnr, write
+from worldloom.core.coding import by_look
 from worldloom.core.error import UsageError
 from worldloom.core.video import (
     VideoWriter,
@@ -126,7 +127,7 @@ def test_colors_follow_the_matrix_of_the_file(tmp_path, tagged):
     colors = np.array([(220, 30, 30), (30, 200, 40), (30, 40, 210), (255, 255, 255), (0, 0, 0)], np.uint8)
     frames = np.broadcast_to(np.repeat(colors, 16, axis=0)[None, None], (2, 48, 80, 3)).copy()
     ours = tmp_path / "ours.mp4"
-    with VideoWriter(ours, 80, 48, 16, crf=4) as writer:
+    with VideoWriter(ours, 80, 48, 16, coding=by_look(4)) as writer:
         writer.write(frames)
     centers = np.arange(5) * 16 + 8
     assert np.abs(read_video(ours).frames[0, 24, centers].astype(int) - colors).max() <= 4

@@ -26,10 +26,6 @@ from worldloom.worlds.plan import DatasetPlan, SamplePlan
 from worldloom.worlds.render import render_take
 from worldloom.worlds.stage import FPS
 
-QUALITY = (
-    14  # x264 constant rate factor: visually lossless, so that the autoencoder learns worlds and not blocks
-)
-
 
 def write_dataset(
     plan: DatasetPlan, folder: Path, *, workers: int | None = None, quiet: bool = False
@@ -125,7 +121,7 @@ def _write_sample(tar: tarfile.TarFile, plan: DatasetPlan, sample: SamplePlan) -
     if sample.picture:
         add_member(tar, f"{sample.key}.png", encode_picture(take.frames[0]))
     else:
-        add_member(tar, f"{sample.key}.mp4", encode_bytes(take.frames, FPS, crf=QUALITY))
+        add_member(tar, f"{sample.key}.mp4", encode_bytes(take.frames, FPS))
     text = {"family": sample.family, "seed": sample.seed, "captions": take.captions, "truth": take.truth}
     add_member(
         tar, f"{sample.key}.json", json.dumps(text, ensure_ascii=False, separators=(",", ":")).encode()
