@@ -107,7 +107,7 @@ class Denoising:
         self.recipe, self.seed, self.device = recipe, surroundings.seed, surroundings.parallel.device
         self.data = gather_data(recipe.data, recipe.start_from, surroundings)
         self.transformer, self.text_encoder = initial_models(
-            recipe.transformer, recipe.text, self.data.tokenizer.vocab_size, recipe.start_from, self.seed
+            recipe.transformer, recipe.text, self.data, recipe.start_from, self.seed
         )
         self.module: nn.Module = nn.ModuleDict(
             {"transformer": self.transformer, "text_encoder": self.text_encoder}

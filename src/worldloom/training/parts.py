@@ -5,34 +5,43 @@ so a resumed run has the same ones even if the dataset has grown meanwhile.
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from worldloom.core.error import UsageError
 from worldloom.core.file import sha256_of
 from worldloom.core.seed import derive_seed, numpy_generator
+from worldloom.data.dataset import ClipDataset
 from worldloom.data.manifest import Manifest
 from worldloom.dit.model import Transformer, TransformerConfig
 from worldloom.generate.card import Card, Sampling
 from worldloom.text.encoder import TextEncoder, TextEncoderConfig
 from worldloom.text.tokenizer import Tokenizer
 from worldloom.training.captions import CaptionCache, tokenizer_for
-from worldloom.training.latents import LatentCache
+from worldloom.training.latent_basis import value_in_pixels
+from worldloom.training.latents import LatentCache, encoder_hash
 from worldloom.training.objective import Surroundings
+from worldloom.training.pixel import to_video
+from worldloom.training.transplant import transplanted
 from worldloom.vae.autoencoder import Autoencoder
 
 # Clips whose latents give the statistics: the error of a mean over them is far below what training notices.
 STATISTICS_CLIPS = 512
+# Clips on which bases of latents are compared: 24 of 1,280 cells give each of some 2,000 coefficients 15 equations.
+BASIS_CLIPS = 24
 
 
 @dataclass(frozen=True)
 class LatentDataConfig:
     """Which samples, encoded by what, how many at once.
 
-    `vae` is a folder with `vae/` weights (a run's `ema`, say); `cache` holds latents and token ids; `samples`
+    `vae` is a folder with `vae/` weights (a run's `ema`, say); a run that starts from a checkpoint takes the
+    checkpoint's own unless `swap_vae`, which puts the transformer on the latents of `vae`. Where `worth` is not 0,
+    latents are first scaled by what they are worth in pixels to that power. `cache` holds latents and token ids; `samples`
     limits the manifest to its first ones and `longest` to clips of at most that many frames (0: all). Clips are cut
     to their first `cut` frames (0: not at all): the autoencoder is causal, so 1 makes pictures of them.
     `batch_tokens` is the budget of one batch in patches; `vocab_size` is the tokenizer's, which is trained on the
@@ -43,6 +52,8 @@ class LatentDataConfig:
     vae: str
     cache: str
     batch_tokens: int
+    swap_vae: bool = False
+    worth: float = 0.0
     samples: int = 0
     longest: int = 0
     cut: int = 0
@@ -95,17 +106,31 @@ def gather_data(config: LatentDataConfig, start_from: str, surroundings: Surroun
 
 
 def initial_models(
-    transformer: TransformerConfig, text: TextEncoderConfig, vocab_size: int, start_from: str, seed: int
+    transformer: TransformerConfig, text: TextEncoderConfig, data: Data, start_from: str, seed: int
 ) -> tuple[Transformer, TextEncoder]:
-    """Models with fresh weights from the seed, or with those of the checkpoint folder `start_from`."""
-    if start_from:
+    """Models with fresh weights from the seed, or with those of the checkpoint folder `start_from`.
+
+    A transformer trained on another autoencoder's latents is put on those of the data.
+    """
+    with torch.random.fork_rng():
+        torch.manual_seed(derive_seed(seed, "weights"))
+        if not start_from:
+            return Transformer(transformer), TextEncoder(replace(text, vocab_size=data.tokenizer.vocab_size))
         folder = Path(start_from)
         trained = Transformer.load(folder / "transformer", dtype=torch.float32)
         encoder = TextEncoder.load(folder / "text_encoder", dtype=torch.float32)
-        return trained.train().requires_grad_(True), encoder.train().requires_grad_(True)
-    with torch.random.fork_rng():
-        torch.manual_seed(derive_seed(seed, "weights"))
-        return Transformer(transformer), TextEncoder(replace(text, vocab_size=vocab_size))
+        own = Autoencoder.load(folder / "vae")
+        if encoder_hash(own) != encoder_hash(data.vae):
+            trained = transplanted(trained, own, data.vae, list(some_clips(data.manifest)))
+    return trained.train().requires_grad_(True), encoder.train().requires_grad_(True)
+
+
+def some_clips(manifest: Manifest) -> Iterator[Tensor]:
+    """Videos [1, 3, F, H, W] of a few takes, the same ones each time: enough to measure a basis of latents on."""
+    dataset = ClipDataset(manifest)
+    for index in numpy_generator("basis").permutation(len(dataset))[:BASIS_CLIPS]:
+        yield to_video(dataset.frames(int(index))[None])
+    dataset.close()
 
 
 def card_for(manifest: Manifest, name: str, description: str, sampling: Sampling) -> Card:
@@ -132,18 +157,22 @@ def _settle_vae(config: LatentDataConfig, start_from: str, manifest: Manifest, a
     """Keep the autoencoder in the run, measuring its latents' statistics if it has none yet."""
     if (around.run / "vae").exists():
         return
-    source = Path(start_from or config.vae) / "vae"
+    source = Path(config.vae if config.swap_vae or not start_from else start_from) / "vae"
     if not (source / "config.json").is_file():
         raise UsageError(
             f"{source} holds no autoencoder; train one and give its folder with --data.vae=RUN/ema"
         )
     vae = Autoencoder.load(source, around.parallel.device)
+    if config.worth:
+        value_in_pixels(vae, some_clips(manifest), config.worth, around.seed)
     latents = LatentCache(Path(config.cache), manifest, vae)
     latents.fill(vae, around.parallel.device, around.quiet)
     unmeasured = bool((vae.latents_mean == 0).all() and (vae.latents_std == 1).all())
     if unmeasured:
         order = numpy_generator("statistics").permutation(len(manifest.samples))
-        vae.set_statistics(*latents.statistics([int(i) for i in order[:STATISTICS_CLIPS]]))
+        mean, std = latents.statistics([int(i) for i in order[:STATISTICS_CLIPS]])
+        # One deviation for all: what channels are worth beside each other is theirs to say.
+        vae.set_statistics(mean, std.square().mean().sqrt().expand_as(std))
     partial = around.run / ".vae.part"
     vae.save(partial)
     partial.rename(around.run / "vae")
