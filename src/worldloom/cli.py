@@ -48,8 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return DONE if result.get("ok", True) else FAILED
     except SystemExit as done:  # argparse after --help or --version
         return int(done.code or DONE)
-    except KeyboardInterrupt:
-        return _fail("interrupted", INTERRUPTED, debug, as_json)
+    except KeyboardInterrupt as interrupt:  # which may say what is left of the work
+        return _fail(str(interrupt) or "interrupted", INTERRUPTED, debug, as_json)
     except UsageError as error:
         return _fail(str(error), WRONG_USAGE, debug, as_json)
     except Failure as error:
@@ -134,6 +134,12 @@ def _add_output(parser: Parser, metavar: str) -> None:
     parser.add_argument("--force", action="store_true", help="replace an existing file")
 
 
+def _add_resume(parser: Parser) -> None:
+    parser.add_argument(
+        "--resume", action="store_true", help="go on with an interrupted run, from OUT.partial beside OUT.mp4"
+    )
+
+
 def _add_style(parser: Parser) -> None:
     style = parser.add_argument_group("how to paint")
     style.add_argument("--model", default="tiny", metavar="NAME_OR_FOLDER", help="default: tiny")
@@ -164,6 +170,7 @@ def _add_generate(verbs: Any, name: str, shared: Parser) -> None:
     parser = _verb(verbs, name, shared, "text to video", examples)
     parser.add_argument("prompt", metavar="PROMPT", help="what should be seen, in English or Chinese")
     _add_output(parser, "OUT.mp4")
+    _add_resume(parser)
     parser.add_argument("--image", type=Path, metavar="FILE", help="the first frame")
     parser.add_argument("--last-image", type=Path, metavar="FILE", help="the last frame")
     _add_duration(parser, "default: what the model was trained on")
@@ -190,6 +197,7 @@ def _add_extend(verbs: Any, name: str, shared: Parser) -> None:
     parser = _verb(verbs, name, shared, "new footage after or before a clip, which stays as it is", examples)
     parser.add_argument("clip", type=Path, metavar="CLIP")
     _add_output(parser, "OUT.mp4")
+    _add_resume(parser)
     _add_duration(parser, "required, this or --frames")
     parser.add_argument("--backward", action="store_true", help="before the clip instead of after it")
     parser.add_argument("--prompt", metavar="TEXT", help="default: the one recorded in the clip")
@@ -202,6 +210,7 @@ def _add_loop(verbs: Any, name: str, shared: Parser) -> None:
     parser = _verb(verbs, name, shared, summary, "ball.mp4 --seconds 1 -o endless.mp4")
     parser.add_argument("clip", type=Path, metavar="CLIP")
     _add_output(parser, "OUT.mp4")
+    _add_resume(parser)
     _add_duration(parser, "default: 1 second")
     parser.add_argument("--prompt", metavar="TEXT", help="default: the one recorded in the clip")
     _add_style(parser)
@@ -215,6 +224,7 @@ def _add_connect(verbs: Any, name: str, shared: Parser) -> None:
     parser.add_argument("first", type=Path, metavar="A")
     parser.add_argument("second", type=Path, metavar="B")
     _add_output(parser, "OUT.mp4")
+    _add_resume(parser)
     _add_duration(parser, "default: 1 second")
     parser.add_argument("--prompt", metavar="TEXT", help="default: the one recorded in the first clip")
     _add_style(parser)
@@ -228,6 +238,7 @@ def _add_edit(verbs: Any, name: str, shared: Parser) -> None:
     parser.add_argument("clip", type=Path, metavar="CLIP")
     parser.add_argument("prompt", metavar="PROMPT")
     _add_output(parser, "OUT.mp4")
+    _add_resume(parser)
     parser.add_argument("--strength", type=float, metavar="0..1", help="default: 0.7, or 1 inside a mask")
     parser.add_argument("--mask", type=Path, metavar="FILE", help="picture or clip, white where to change")
     _add_style(parser)
@@ -300,14 +311,12 @@ def _add_evaluate(verbs: Any, name: str, shared: Parser) -> None:
 
 
 def _add_models(verbs: Any, name: str, shared: Parser) -> None:
-    parser = _verb(
-        verbs, name, shared, "models in the package, and what a checkpoint says of itself", "list\nshow tiny"
-    )
-    actions = parser.add_subparsers(dest="action", metavar="list|show", required=True, parser_class=Parser)
-    actions.add_parser("list", parents=[shared], help="models in the package").set_defaults(do=_models_list)
-    show = actions.add_parser("show", parents=[shared], help="one model, by name or folder")
-    show.add_argument("model", metavar="NAME_OR_FOLDER")
-    show.set_defaults(do=_models_show)
+    from worldloom.commands import model_arguments
+
+    summary = "models in the package, and released ones: list, show, import, export"
+    parser = _verb(verbs, name, shared, summary, model_arguments.EXAMPLES)
+    model_arguments.add_actions(parser, shared)
+    parser.set_defaults(do=_models)
 
 
 def _add_doctor(verbs: Any, name: str, shared: Parser) -> None:
@@ -362,18 +371,10 @@ def _evaluate(args: argparse.Namespace) -> Outcome:
     )
 
 
-def _models_list(args: argparse.Namespace) -> Outcome:
+def _models(args: argparse.Namespace) -> Outcome:
     from worldloom.commands import models
 
-    result = models.list_models()
-    return result, models.describe_list(result)
-
-
-def _models_show(args: argparse.Namespace) -> Outcome:
-    from worldloom.commands import models
-
-    result = models.show_model(args.model)
-    return result, models.describe_model(result)
+    return models.ACTIONS[args.action](args)
 
 
 def _doctor(args: argparse.Namespace) -> Outcome:

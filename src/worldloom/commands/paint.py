@@ -12,7 +12,15 @@ from typing import Any
 
 from worldloom.core.error import UsageError
 from worldloom.core.progress import Bar, progress
-from worldloom.generate.clip import PICTURE_SUFFIXES, VIDEO_SUFFIXES, Footage, check_output
+from worldloom.generate.clip import (
+    PICTURE_SUFFIXES,
+    VIDEO_SUFFIXES,
+    Footage,
+    check_beginning,
+    check_output,
+    folder_of,
+)
+from worldloom.generate.journal import recorded_settings
 from worldloom.generate.pipeline import Pipeline
 from worldloom.generate.request import RANDOM_SEED, SEED_LIMIT
 from worldloom.generate.stream import Options
@@ -24,8 +32,13 @@ def run(args: Namespace) -> dict[str, Any]:
     """Paint what the parsed command line asks for; returns what was written, for people or as JSON."""
     picture = args.verb == "image"
     targets = variation_paths(args.output, getattr(args, "variations", 1))
+    resume = getattr(args, "resume", False)
     for target in targets:  # before the models are loaded, let alone run
         check_output(target, args.force, PICTURE_SUFFIXES if picture else VIDEO_SUFFIXES)
+        if not picture:
+            check_beginning(target, args.force, resume)
+    if resume:
+        _take_up(args, targets)
     pipeline = Pipeline.from_pretrained(args.model, device=args.device)
     if not args.quiet:
         _warn_of_unknown_words(pipeline, getattr(args, "prompt", None))
@@ -37,7 +50,7 @@ def run(args: Namespace) -> dict[str, Any]:
                 options["seed"] = (written[0]["seed"] + number) % SEED_LIMIT
             footage = LAYOUTS[args.verb](pipeline, args, options)
             began = time.perf_counter()
-            footage.clip().save(target, args.force) if picture else footage.save(target, args.force)
+            footage.clip().save(target, args.force) if picture else footage.save(target, args.force, resume)
         taken = round(time.perf_counter() - began, 3)
         written.append({"file": str(target), **footage.settings, "seconds_taken": taken})
     return {"files": written}
@@ -79,6 +92,17 @@ def variation_paths(output: Path, count: int) -> list[Path]:
     if count == 1:
         return [output]
     return [output.with_name(f"{output.stem}-{number}{output.suffix}") for number in range(1, count + 1)]
+
+
+def _take_up(args: Namespace, targets: list[Path]) -> None:
+    """Give `args` the seed of the interrupted run, where one was drawn."""
+    if len(targets) > 1:
+        raise UsageError(
+            f"--resume goes on with one file, -n is {len(targets)}; name the unfinished file alone"
+        )
+    before = recorded_settings(folder_of(targets[0]))
+    if before is not None and args.seed is None:
+        args.seed = before["seed"]
 
 
 def _generate(pipeline: Pipeline, args: Namespace, options: Options) -> Footage:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from torch import Tensor
@@ -12,6 +13,7 @@ from worldloom.generate.canvas import Canvas
 from worldloom.generate.conform import Frames
 from worldloom.generate.denoise import Words
 from worldloom.generate.engine import Engine, OnStep
+from worldloom.generate.journal import Journal
 from worldloom.generate.reference import refer
 from worldloom.generate.request import Style
 from worldloom.generate.size import Size
@@ -34,29 +36,42 @@ class Surroundings:
 
 
 class Painter:
-    """Paints the canvases of one request in turn, and counts its steps."""
+    """Paints the canvases of one request in turn, or reads what an earlier run finished, and counts its steps."""
 
-    def __init__(self, engine: Engine, style: Style, size: Size, on_step: OnStep | None = None) -> None:
-        self.engine, self.style, self.size, self.on_step = engine, style, size, on_step
+    def __init__(
+        self, engine: Engine, style: Style, size: Size, journal: Journal, on_step: OnStep | None = None
+    ) -> None:
+        self.engine, self.style, self.size, self.journal = engine, style, size, journal
+        self.on_step = on_step
+        self.prompt = style.prompt
         self.words: Words | None = None
-        self.part = self.steps_done = self.steps_total = 0
+        self.steps_done = self.steps_total = 0
+
+    def say(self, prompt: str | None) -> None:
+        """Paint from now on what `prompt` says; None means what the request says."""
+        prompt = self.style.prompt if prompt is None else prompt
+        if prompt != self.prompt:
+            self.prompt, self.words = prompt, None
 
     def expect(self, canvases: int) -> None:
-        """Announce how many canvases there will be."""
-        self.steps_total = canvases * self.style.num_steps
+        """Announce how many canvases there will be, beyond those announced before."""
+        self.steps_total += canvases * self.style.num_steps
         if self.on_step is not None:
-            self.on_step(0, self.steps_total)
+            self.on_step(self.steps_done, self.steps_total)
 
-    def paint(self, canvas: Canvas) -> Iterator[Frames]:
-        """Paint a canvas and yield its frames, one latent frame's worth at a time."""
-        if self.words is None:  # once per request, and only when painting really starts
-            self.words = self.engine.read(self.style)
-        latents = self.engine.paint(canvas, self.words, self.style, self.part, self._step)
-        self.part += 1
-        return self.engine.decode(latents)
+    def paint(self, lay_out: Callable[[], Canvas], wanted: slice) -> Iterator[Frames]:
+        """Paint the next canvas and yield its `wanted` frames, one latent frame's worth at a time."""
+        part = self.journal.next_part()
+        if (finished := self.journal.recall(part)) is not None:
+            self._step(self.style.num_steps)
+            return finished
+        if self.words is None:  # once per prompt, and only when painting really starts
+            self.words = self.engine.read(replace(self.style, prompt=self.prompt))
+        latents = self.engine.paint(lay_out(), self.words, self.style, part, self._step)
+        return self.journal.record(part, _shown(self.engine.decode(latents), wanted))
 
-    def _step(self) -> None:
-        self.steps_done += 1
+    def _step(self, steps: int = 1) -> None:
+        self.steps_done += steps
         if self.on_step is not None:
             self.on_step(self.steps_done, self.steps_total)
 
@@ -70,6 +85,7 @@ def grow(painter: Painter, given: Surroundings, count: int) -> Iterator[Frames]:
     span, still = painter.engine.span, given.still
     if count == 0:
         return
+    painter.journal.check_given(given.before, given.after)
     if len(given.before) or not len(given.after):
         windows = (
             plan_between(count, len(given.before), still, span)
@@ -87,8 +103,7 @@ def grow(painter: Painter, given: Surroundings, count: int) -> Iterator[Frames]:
 def _grow_forward(painter: Painter, windows: list[Window], given: Surroundings) -> Iterator[Frames]:
     tail = given.before
     for window in windows:
-        canvas = _lay_out(painter, window, tail, given.after)
-        for chunk in _shown(painter.paint(canvas), window.shown):
+        for chunk in painter.paint(partial(_lay_out, painter, window, tail, given.after), window.shown):
             tail = np.concatenate([tail, chunk])[-max(CONTEXT, painter.engine.span.shortest) :]
             yield chunk
 
@@ -96,8 +111,8 @@ def _grow_forward(painter: Painter, windows: list[Window], given: Surroundings) 
 def _grow_backward(painter: Painter, windows: list[Window], after: Frames) -> Iterator[Frames]:
     parts: list[Frames] = []
     for window in windows:
-        canvas = _lay_out(painter, window, after[:0], after)
-        parts.insert(0, np.concatenate(list(_shown(painter.paint(canvas), window.shown))))
+        painted = painter.paint(partial(_lay_out, painter, window, after[:0], after), window.shown)
+        parts.insert(0, np.concatenate(list(painted)))
         after = np.concatenate([parts[0], after])
     yield from parts
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 import torch
@@ -26,11 +27,12 @@ def repaint(painter: Painter, frames: Frames, strength: float, region: np.ndarra
     context = min(CONTEXT, longest - STRIDE)  # both are 4n + 1
     windows = edit_windows(len(frames), longest, context)
     painter.expect(len(windows))
+    painter.journal.check_given(frames, *([] if region is None else [region]))
     tail = frames[:0]
     for start, stop in windows:
         source, inside = frames[start:stop], None if region is None else region[start:stop]
-        canvas = _lay_out(painter, tail, source, strength, inside)
-        painted = np.concatenate(list(painter.paint(canvas)))[len(tail) : len(tail) + len(source)]
+        lay_out = partial(_lay_out, painter, tail, source, strength, inside)
+        painted = np.concatenate(list(painter.paint(lay_out, slice(len(tail), len(tail) + len(source)))))
         edited = stretch(painted, size)
         edited = edited if inside is None else blend(source, edited, inside)
         yield edited
