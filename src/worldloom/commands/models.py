@@ -1,54 +1,130 @@
-"""What `worldloom models list | show` do."""
+"""What `worldloom models list | show | import | export` do."""
 
 from __future__ import annotations
 
+from argparse import Namespace
+from collections import Counter
+from collections.abc import Callable
+from math import prod
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from worldloom.core.config import to_dict
+from worldloom.core.error import Failure
+from worldloom.core.progress import progress
+from worldloom.core.weights import Weights, find_weights
+from worldloom.generate.adopt import adopt, size_of, undress, undress_to_original
+from worldloom.generate.assembly import Assembly
 from worldloom.generate.folder import find_folder, load_card, packaged_models, verify_folder
+from worldloom.generate.release import find_release
+
+DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
+SHORT = {torch.bfloat16: "bf16", torch.float32: "fp32", torch.float16: "fp16"}
+WITHOUT_WEIGHTS = ("tokenizer", "scheduler", "image_processor")
+Outcome = tuple[dict[str, Any], str]  # for machines, and for people
 
 
-def list_models() -> dict[str, Any]:
+def list_models(args: Namespace) -> Outcome:
     """Return the models in the package, with a line about each."""
-    return {"models": [_line(name) for name in packaged_models()]}
+    models = [_line(name) for name in packaged_models()]
+    lines = [f"{model['name']}  {model['megabytes']:.0f} MB  {model['description']}" for model in models]
+    return {"models": models}, "\n".join(lines) or "no models are in this package"
 
 
-def show_model(name: str) -> dict[str, Any]:
-    """Return all a checkpoint says about itself, its size and whether every file is as it was saved.
+def show_model(args: Namespace) -> Outcome:
+    """Return all that a checkpoint says about itself, its parts, and whether every file is as it was saved.
 
-    Raises UsageError for an unknown name, Failure for a damaged checkpoint.
+    Raises UsageError for an unknown name, Failure for weights that cannot be read.
     """
-    folder = find_folder(name)
-    verify_folder(folder)
-    parts = {part.name: _bytes(part) for part in sorted(folder.iterdir()) if part.is_dir()}
-    return {"folder": str(folder), "intact": True, "bytes": parts, **to_dict(load_card(folder))}
+    folder = find_folder(args.model)
+    damage = _damage(folder)
+    result = {
+        "folder": str(folder),
+        "ok": damage is None,
+        "intact": damage is None,
+        "damage": damage,
+        "parts": {name: _part(folder / name) for name in Assembly.read(folder).parts},
+        **to_dict(load_card(folder)),
+    }
+    return result, _describe(result)
 
 
-def describe_list(result: dict[str, Any]) -> str:
-    """Return the list as lines for people."""
-    lines = [
-        f"{model['name']}  {model['megabytes']:.0f} MB  {model['description']}" for model in result["models"]
-    ]
-    return "\n".join(lines) or "no models are in this package"
+def import_model(args: Namespace) -> Outcome:
+    """Make a checkpoint folder of what lies in the given sources."""
+    release = find_release(args.sources)
+    dtype = DTYPES.get(args.dtype)
+    total = size_of(release, dtype)
+    with progress(total / 1e6, release.card.name, args.quiet, "MB") as bar:
+        folder = adopt(release, args.output, dtype, args.force, lambda done: bar.advance(done / 1e6))
+    layouts = {name: part.layout for name, part in release.parts.items()}
+    result = {"folder": str(folder), "name": release.card.name, "bytes": total, "layouts": layouts}
+    found = ", ".join(f"{name} ({layout})" for name, layout in layouts.items())
+    return result, f"{folder}: {release.card.name}, {total / 1e9:.2f} GB of {found}"
 
 
-def describe_model(result: dict[str, Any]) -> str:
+def export_model(args: Namespace) -> Outcome:
+    """Copy a checkpoint into another layout, after every file has been checked."""
+    source = find_folder(args.model)
+    verify_folder(source)
+    total = _bytes(source)
+    write = undress if args.layout == "diffusers" else undress_to_original
+    with progress(total / 1e6, args.output.name, args.quiet, "MB") as bar:
+        folder = write(source, args.output, args.force, lambda done: bar.advance(done / 1e6))
+    result = {"folder": str(folder), "layout": args.layout, "bytes": _bytes(folder)}
+    return result, f"{folder}: {result['bytes'] / 1e6:.1f} MB in the {args.layout} layout"
+
+
+ACTIONS: dict[str, Callable[[Namespace], Outcome]] = {
+    "list": list_models,
+    "show": show_model,
+    "import": import_model,
+    "export": export_model,
+}
+
+
+def _describe(result: dict[str, Any]) -> str:
     """Return one model as lines for people."""
     sizes = ", ".join(f"{width}x{height}" for width, height in result["sizes"])
-    weights = ", ".join(f"{part} {size / 1e6:.1f} MB" for part, size in result["bytes"].items())
     sampling = ", ".join(f"{name} {value}" for name, value in result["sampling"].items())
+    parts = [
+        f"  {name:<15} {part['bytes'] / 1e6:9.1f} MB"
+        + (f"  {part['parameters'] / 1e6:9.1f} M  {part['dtype']}" if "dtype" in part else "")
+        for name, part in result["parts"].items()
+    ]
     return "\n".join(
         [
             f"{result['name']}: {result['description']}",
-            f"folder    {result['folder']} (every file as it was saved)",
+            f"folder    {result['folder']}",
+            f"state     {result['damage'] or 'every file is as it was saved'}",
             f"sizes     {sizes} at {result['fps']} frames/s, {'/'.join(map(str, result['num_frames']))} frames",
             f"sampling  {sampling}",
-            f"weights   {weights}",
             f"trained   by recipe {result['recipe']} on {result['data']}",
             f"licence   {result['licence']}",
+            "parts",
+            *parts,
         ]
     )
+
+
+def _part(folder: Path) -> dict[str, Any]:
+    part: dict[str, Any] = {"bytes": _bytes(folder)}
+    if folder.name in WITHOUT_WEIGHTS:
+        return part
+    counts: Counter[str] = Counter()
+    for info in Weights(find_weights(folder)).info.values():
+        counts[SHORT.get(info.dtype, str(info.dtype).removeprefix("torch."))] += prod(info.shape)
+    named = ", ".join(name for name, _ in counts.most_common())
+    return part | {"parameters": counts.total(), "dtype": named}
+
+
+def _damage(folder: Path) -> str | None:
+    try:
+        verify_folder(folder)
+    except Failure as failure:
+        return str(failure)
+    return None
 
 
 def _line(name: str) -> dict[str, Any]:

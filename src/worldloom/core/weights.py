@@ -121,7 +121,7 @@ def find_weights(folder: Path) -> Path:
     Raises UsageError that names what is wrong: nothing there, pickles only, several candidates.
     """
     indexes = sorted(folder.glob(f"*{INDEX_SUFFIX}"))
-    named = {shard for index in indexes for shard in _shard_names(index)}
+    named = {shard for index in indexes for shard in shard_names(index)}
     singles = [path for path in sorted(folder.glob(f"*{SUFFIX}")) if path.name not in named]
     found = [*indexes, *singles]
     if len(found) == 1:
@@ -207,7 +207,7 @@ def _shards(path: Path) -> tuple[Path, ...]:
         if not path.is_file():
             raise UsageError(f"{path} does not exist or is not a file")
         return (path,)
-    files = tuple(path.with_name(name) for name in _shard_names(path))
+    files = tuple(path.with_name(name) for name in shard_names(path))
     if missing := [file.name for file in files if not file.is_file()]:
         verb = "is" if len(missing) == 1 else "are"
         raise Failure(f"{path.parent}: {listed(missing)} of {len(files)} shards {verb} missing")
@@ -216,7 +216,8 @@ def _shards(path: Path) -> tuple[Path, ...]:
     return files
 
 
-def _shard_names(index: Path) -> list[str]:
+def shard_names(index: Path) -> list[str]:
+    """Return the names of the files that an index of shards names, beside which they lie."""
     content = read_json(index)
     places = content.get("weight_map") if isinstance(content, dict) else None
     if not isinstance(places, dict) or not places:

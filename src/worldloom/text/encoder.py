@@ -86,9 +86,8 @@ class TextEncoder(nn.Module):
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         save_tensors(folder / WEIGHTS_FILE, self._tensors(), {"format": "pt"})
-        content = _transformers_config(self.config).to_diff_dict()
-        content |= {"architectures": ["UMT5EncoderModel"], "dtype": str(self.dtype).removeprefix("torch.")}
-        write_json(folder / CONFIG_FILE, content)
+        stored = {"dtype": str(self.dtype).removeprefix("torch.")}
+        write_json(folder / CONFIG_FILE, config_content(self.config) | stored)
 
     @classmethod
     def load(
@@ -99,16 +98,26 @@ class TextEncoder(nn.Module):
     ) -> TextEncoder:
         """Read a folder written by `save` or by transformers; `dtype` None keeps the file's. Returned in eval mode."""
         folder = Path(folder)
-        config = _read_config(folder / CONFIG_FILE)
+        config = read_config(folder / CONFIG_FILE)
         with torch.device("meta"):  # no random weights for tensors that are about to be replaced
             encoder = cls(config)
-        tensors = _read_weights(folder, {name: tuple(t.shape) for name, t in encoder._tensors().items()})
+        tensors = _read_weights(folder, encoder.shapes)
         encoder.model.load_state_dict(tensors | {TIED: tensors[EMBEDDING]}, strict=True, assign=True)
         encoder.model.tie_weights()
         return encoder.to(device=device, dtype=dtype).eval()
 
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shape of every tensor under transformers' names, the table once."""
+        return {name: tuple(tensor.shape) for name, tensor in self._tensors().items()}
+
     def _tensors(self) -> dict[str, Tensor]:
         return {name: tensor for name, tensor in self.model.state_dict().items() if name != TIED}
+
+
+def config_content(config: TextEncoderConfig) -> dict[str, Any]:
+    """Return the contents of transformers' `config.json`."""
+    return _transformers_config(config).to_diff_dict() | {"architectures": ["UMT5EncoderModel"]}
 
 
 def _transformers_config(config: TextEncoderConfig) -> Any:
@@ -121,7 +130,8 @@ def _transformers_config(config: TextEncoderConfig) -> Any:
     )
 
 
-def _read_config(path: Path) -> TextEncoderConfig:
+def read_config(path: Path) -> TextEncoderConfig:
+    """Return the sizes in transformers' `config.json`; raises Failure for another kind of model."""
     from transformers.models.umt5.configuration_umt5 import UMT5Config
 
     content = read_json(path)
