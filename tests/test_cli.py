@@ -166,7 +166,7 @@ def test_models(model: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.startswith("debug: random weights, for tests\n")
     assert cli.main(["models", "show", model, "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)
-    assert shown["intact"] is True and shown["sizes"][1] == [48, 32] and shown["bytes"]["vae"] > 10_000
+    assert shown["intact"] is True and shown["sizes"][1] == [48, 32] and shown["parts"]["vae"]["bytes"] > 10_000
     assert cli.main(["models", "list", "--json"]) == 0
     assert isinstance(json.loads(capsys.readouterr().out)["models"], list)
 
