@@ -54,7 +54,7 @@ def load_tensors(
 def load_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Return the metadata that `save_tensors` stored beside the tensors, or {}."""
     try:
-        return json.loads(Weights(path).metadata().get(METADATA_KEY, "{}"))
+        return json.loads(Weights(path).metadata.get(METADATA_KEY, "{}"))
     except json.JSONDecodeError as error:
         raise Failure(f"{path} is damaged or cut off: {error}") from error
 

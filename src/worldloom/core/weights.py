@@ -7,47 +7,21 @@ is read before it is asked for, and a file is written from any source of tensors
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 
 from worldloom.core.error import Failure, UsageError
 from worldloom.core.file import read_json, whole_file
+from worldloom.core.tensor_file import DTYPES, TensorFile, TensorInfo
 
 SUFFIX, INDEX_SUFFIX = ".safetensors", ".safetensors.index.json"
 PICKLES = (".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth")
 NAMED = 5  # how many of many wrong names a message lists
-DTYPES = {
-    "BOOL": torch.bool,
-    "U8": torch.uint8,
-    "I8": torch.int8,
-    "I16": torch.int16,
-    "I32": torch.int32,
-    "I64": torch.int64,
-    "F8_E4M3": torch.float8_e4m3fn,
-    "F8_E5M2": torch.float8_e5m2,
-    "F16": torch.float16,
-    "BF16": torch.bfloat16,
-    "F32": torch.float32,
-    "F64": torch.float64,
-}
 DTYPE_NAMES = {dtype: name for name, dtype in DTYPES.items()}
-
-
-class TensorInfo(NamedTuple):
-    """What is known of a tensor before it is read."""
-
-    shape: tuple[int, ...]
-    dtype: torch.dtype
-
-    @property
-    def bytes(self) -> int:
-        return math.prod(self.shape) * self.dtype.itemsize
 
 
 class Weights:
@@ -60,20 +34,17 @@ class Weights:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         self.files = _shards(self.path)
-        self._open = {file: _opened(file) for file in self.files}
-        self._place: dict[str, Path] = {}
+        self._place: dict[str, tuple[TensorFile, str]] = {}  # and the name it has there
         self.info: dict[str, TensorInfo] = {}
-        for file, handle in self._open.items():
-            for name in handle.keys():  # noqa: SIM118 - the handle is no mapping
+        opened = [TensorFile(file) for file in self.files]
+        self.metadata = opened[0].metadata
+        for file in opened:
+            for name, info in file.info.items():
                 if name in self._place:
                     raise Failure(
-                        f"{self.path}: the tensor {name} is in both {self._place[name].name} and {file.name}"
+                        f"{self.path}: the tensor {name} is in both {self._place[name][0].path.name} and {file.path.name}"
                     )
-                part = handle.get_slice(name)
-                if part.get_dtype() not in DTYPES:
-                    raise Failure(f"{file}: the tensor {name} is of the unsupported type {part.get_dtype()}")
-                self._place[name] = file
-                self.info[name] = TensorInfo(tuple(part.get_shape()), DTYPES[part.get_dtype()])
+                self._place[name], self.info[name] = (file, name), info
         if self.path.name.endswith(INDEX_SUFFIX):
             self._check_index()
 
@@ -83,11 +54,26 @@ class Weights:
 
     def read(self, name: str, part: int = 0, parts: int = 1) -> torch.Tensor:
         """Return a tensor on the CPU, or part number `part` of `parts` equal ones along its first axis."""
-        handle = self._open[self._place[name]]
-        if parts == 1:
-            return handle.get_tensor(name)
-        rows = self.info[name].shape[0] // parts
-        return handle.get_slice(name)[part * rows : (part + 1) * rows]
+        shape, dtype = self.info[name]
+        rows = shape[0] // parts if shape else 0
+        out = torch.empty((rows, *shape[1:]) if shape else (), dtype=dtype)
+        file, stored = self._place[name]
+        file.read_into(stored, out, part * rows)
+        return out
+
+    def read_into(self, name: str, out: torch.Tensor) -> None:
+        """Fill `out`, contiguous and of the tensor's shape, on any device and in any number format."""
+        file, stored = self._place[name]
+        file.read_into(stored, out)
+
+    def read_rows(self, name: str, numbers: Sequence[int]) -> torch.Tensor:
+        """Return rows of a tensor, as stored, in the order asked for; nothing else of it is read."""
+        file, stored = self._place[name]
+        return file.read_rows(stored, numbers)
+
+    def rename(self, old: str, new: str) -> None:
+        """Let a tensor be known by another name from now on."""
+        self.info[new], self._place[new] = self.info.pop(old), self._place.pop(old)
 
     def check(self, expected: Mapping[str, Sequence[int]]) -> None:
         """Raise Failure that names missing, unknown and misshapen tensors, unless there are exactly `expected`."""
@@ -103,14 +89,11 @@ class Weights:
                     f"{self.path}: the tensor {name} has the shape {found}; it must be {tuple(shape)}"
                 )
 
-    def metadata(self) -> dict[str, str]:
-        """Return the strings in the header of the first file."""
-        return self._open[self.files[0]].metadata() or {}
-
     def _check_index(self) -> None:
         index = read_json(self.path)["weight_map"]
-        strays = [name for name, file in index.items() if self._place.get(name, Path()).name != file]
-        strays += [name for name in self._place if name not in index]
+        placed = {name: file.path.name for name, (file, _) in self._place.items()}
+        strays = [name for name, file in index.items() if placed.get(name) != file]
+        strays += [name for name in placed if name not in index]
         if strays:
             raise Failure(f"{self.path} does not fit its shards: {listed(strays)} are not where it says")
 
@@ -158,7 +141,7 @@ def write_tensors(
             tensor = read(name).detach().to("cpu", info[name].dtype).contiguous()
             assert tuple(tensor.shape) == info[name].shape, (name, tensor.shape, info[name].shape)
             if tensor.numel():
-                file.write(memoryview(tensor.reshape(-1).view(torch.uint8).numpy()))
+                file.write(tensor.reshape(-1).view(torch.uint8).numpy().data)
             if on_bytes is not None:
                 on_bytes(info[name].bytes)
 
@@ -226,10 +209,3 @@ def shard_names(index: Path) -> list[str]:
     if any(Path(str(name)).name != name for name in names):
         raise Failure(f"{index} is damaged: it names shards outside its folder")
     return names
-
-
-def _opened(path: Path) -> Any:
-    try:
-        return safe_open(path, framework="pt")
-    except SafetensorError as error:
-        raise Failure(f"{path} is damaged or cut off: {error}") from error

@@ -15,6 +15,8 @@ from worldloom.core.checkpoint import save_tensors
 from worldloom.core.error import Failure, UsageError
 from worldloom.core.file import read_json, write_json
 from worldloom.core.weights import Weights, find_weights
+from worldloom.nn.placing import Offload, place
+from worldloom.nn.streamed import StreamedTable
 
 if TYPE_CHECKING:
     from transformers import UMT5EncoderModel
@@ -95,16 +97,29 @@ class TextEncoder(nn.Module):
         folder: str | PathLike[str],
         device: torch.device | str = "cpu",
         dtype: torch.dtype | None = None,
+        offload: Offload = "none",
     ) -> TextEncoder:
-        """Read a folder written by `save` or by transformers; `dtype` None keeps the file's. Returned in eval mode."""
+        """Read a folder written by `save` or by transformers; `dtype` None keeps the file's. Returned in eval mode.
+
+        Under `offload` its layers come one by one, and of the table only the rows that a prompt has.
+        """
         folder = Path(folder)
         config = read_config(folder / CONFIG_FILE)
         with torch.device("meta"):  # no random weights for tensors that are about to be replaced
             encoder = cls(config)
-        tensors = _read_weights(folder, encoder.shapes)
-        encoder.model.load_state_dict(tensors | {TIED: tensors[EMBEDDING]}, strict=True, assign=True)
-        encoder.model.tie_weights()
-        return encoder.to(device=device, dtype=dtype).eval()
+        weights = _open_weights(folder, encoder.shapes)
+        dtypes = {name: dtype or info.dtype for name, info in weights.info.items()}
+        model = encoder.model
+        del model.encoder.embed_tokens  # the same table again, which must not be loaded twice
+        if offload != "none":
+            table = weights.info[EMBEDDING]
+            where = torch.device(device)
+            model.set_submodule(
+                "shared", StreamedTable(weights, EMBEDDING, table.shape, dtypes.pop(EMBEDDING), where)
+            )
+        place(model, weights, dtypes, device, offload, row="encoder.block")
+        model.encoder.embed_tokens = model.shared
+        return encoder.eval()
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -145,14 +160,10 @@ def read_config(path: Path) -> TextEncoderConfig:
     return TextEncoderConfig(**{name: getattr(full, name) for name in TextEncoderConfig.__dataclass_fields__})
 
 
-def _read_weights(folder: Path, expected: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
-    """Read the weights of a folder, which may hold the table under either name or both."""
+def _open_weights(folder: Path, expected: Mapping[str, tuple[int, ...]]) -> Weights:
+    """Return the weights of a folder under `expected` names; it may hold the table under either name or both."""
     weights = Weights(find_weights(folder))
-    if EMBEDDING not in weights.info and TIED in weights.info:
-        expected = {TIED if name == EMBEDDING else name: shape for name, shape in expected.items()}
-    elif TIED in weights.info:
-        expected = {**expected, TIED: expected[EMBEDDING]}
+    if TIED in weights.info:
+        weights.rename(TIED, EMBEDDING)
     weights.check(expected)
-    tensors = {name: weights.read(name) for name in expected}
-    table = tensors.pop(TIED, None)
-    return tensors if table is None else {EMBEDDING: table, **tensors}
+    return weights

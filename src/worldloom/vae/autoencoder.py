@@ -14,12 +14,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from worldloom.core.checkpoint import load_tensors, save_tensors
+from worldloom.core.checkpoint import save_tensors
 from worldloom.core.config import from_dict, to_dict
 from worldloom.core.error import UsageError
 from worldloom.core.file import read_json, write_json
-from worldloom.core.weights import find_weights
+from worldloom.core.weights import Weights, find_weights
 from worldloom.nn.causal_conv import PointwiseConv3d, StreamState
+from worldloom.nn.placing import place
 from worldloom.vae.decoder import Decoder
 from worldloom.vae.encoder import Encoder
 from worldloom.vae.patch import fold_patches, unfold_patches
@@ -230,12 +231,11 @@ class Autoencoder(nn.Module):
         config = config_of(read_json(folder / CONFIG_FILE))
         with torch.device("meta"):
             model = cls(config)
-        shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-        tensors = load_tensors(find_weights(folder), shapes)
-        placed = {name: tensor.to(device=device, dtype=dtype) for name, tensor in tensors.items()}
-        model.load_state_dict(placed, assign=True)
+        weights = Weights(find_weights(folder))
+        weights.check({name: tuple(tensor.shape) for name, tensor in model.state_dict().items()})
+        place(model, weights, dict.fromkeys(weights.info, dtype), device)
         model._set_config(config)
-        return model.eval().requires_grad_(False)
+        return model.requires_grad_(False)
 
 
 def config_of(values: Mapping[str, Any]) -> AutoencoderConfig:
