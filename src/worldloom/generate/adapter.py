@@ -7,11 +7,13 @@ painted: what a family cannot do is said at once.
 from __future__ import annotations
 
 import importlib.metadata
-import importlib.util
+import inspect
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NoReturn, Unpack
 
@@ -41,8 +43,9 @@ from worldloom.generate.size import Size, parse_size
 from worldloom.generate.source import Picture, read_picture
 from worldloom.generate.stream import Options, Stream
 
-EXTRA = "pip install 'worldloom[families]'"
-LIBRARIES = ("diffusers", "transformers")  # whose classes a folder may name: another's could be anyone's code
+INSTALL = "pip install 'worldloom[families]'"
+# Whose classes a folder may name, as another's could be anyone's code; ltx2 is a room of diffusers.
+LIBRARIES = ("diffusers", "transformers", "ltx2")
 
 
 @dataclass
@@ -61,7 +64,7 @@ class Adapter:
 
     def __post_init__(self) -> None:
         _check_packages(self.folder, self.family)
-        _check_folder(self.folder)
+        _check_folder(self.folder, (*LIBRARIES, *self.family.needs))
 
     def generate(
         self,
@@ -191,6 +194,8 @@ class Adapter:
             call["negative_prompt"] = style["negative"]
         if family.takes_size:
             call |= {"width": size.width, "height": size.height}
+        if style["guidance"] == 1:
+            call |= family.unguided
         if family.guidance is not None:
             call["guidance_scale"] = style["guidance"]
         if family.rate is not None:
@@ -210,17 +215,18 @@ class Adapter:
             pipeline.guider = pipeline.guider.new(guidance_scale=style["guidance"])
         if not self.family.takes_size:  # it would ask this for the size nearest to the picture's
             pipeline.video_processor.calculate_default_height_width = lambda **_: (size.height, size.width)
+        _check_length(self.family, pipeline, style)
         generator = torch.Generator("cpu").manual_seed(style["seed"])
         try:
-            videos = pipeline(**call, generator=generator, output_type="np", return_dict=False)[0]
+            with hushed():
+                video = pipeline(**call, generator=generator, output_type="np", return_dict=False)[0][0]
         except ValueError as error:
             raise UsageError(f"{self.family.name} refuses this request: {error}") from error
-        video = videos[0]
-        assert video.shape[1:] == (size.height, size.width, 3) and len(video) >= call["num_frames"], (
-            video.shape
-        )
+        except RuntimeError as error:
+            raise Failure(f"diffusers' {name} failed on {self.device}: {error}") from error
+        assert video.shape[1:] == (size.height, size.width, 3), f"asked for {size}, got {video.shape}"
         if not np.isfinite(video).all():
-            raise Failure(f"{self.family.name} painted no colours but NaN; it may need another number format")
+            raise Failure(f"{self.family.name} painted NaN in place of colours; try another device or dtype")
         yield (video * 255).round().clip(0, 255).astype(np.uint8)
 
     def _pipeline(self, name: str) -> Any:
@@ -233,10 +239,10 @@ class Adapter:
 
     def _load(self, name: str) -> Any:
         dtype = resolve_dtype(self.device) if self.dtype is None else self.dtype
-        with without_bars():
+        with hushed():
             try:
                 pipeline = _pipeline_class(name).from_pretrained(
-                    self.folder, torch_dtype=dtype, use_safetensors=True, local_files_only=True
+                    self.folder, dtype=dtype, use_safetensors=True, local_files_only=True
                 )
             except (OSError, ValueError, RuntimeError, TypeError, KeyError, ImportError) as error:
                 raise Failure(f"{self.folder} cannot be loaded as {name}: {error}") from error
@@ -271,23 +277,24 @@ class Steps:
 
 
 @contextmanager
-def without_bars() -> Iterator[None]:
-    """Keep diffusers and transformers from drawing bars while they load, whoever watches."""
+def hushed() -> Iterator[None]:
+    """Keep diffusers and transformers from drawing bars and giving advice that is meant for who writes scripts."""
     import diffusers.utils.logging
     import transformers.utils.logging
 
-    drawing = [
-        library
-        for library in (diffusers.utils.logging, transformers.utils.logging)
-        if library.is_progress_bar_enabled()
-    ]
-    for library in drawing:
+    libraries = (diffusers.utils.logging, transformers.utils.logging)
+    before = [(library, library.get_verbosity(), library.is_progress_bar_enabled()) for library in libraries]
+    for library in libraries:
+        library.set_verbosity_error()
         library.disable_progress_bar()
     try:
-        yield
+        with warnings.catch_warnings(action="ignore"):
+            yield
     finally:
-        for library in drawing:
-            library.enable_progress_bar()
+        for library, verbosity, drawing in before:
+            library.set_verbosity(verbosity)
+            if drawing:
+                library.enable_progress_bar()
 
 
 def _pipeline_class(name: str) -> Any:
@@ -300,21 +307,32 @@ def _pipeline_class(name: str) -> Any:
     return getattr(diffusers, name)
 
 
+def _check_length(family: Family, pipeline: Any, style: dict[str, Any]) -> None:
+    """Raise UsageError for words that diffusers would cut; HunyuanVideo 1.5 alone names no limit to its callers."""
+    limit = inspect.signature(pipeline.__call__).parameters.get("max_sequence_length")
+    for label in ("prompt", "negative") if limit is not None else ():
+        count = len(pipeline.tokenizer(style[label]).input_ids)
+        if count > limit.default:
+            raise UsageError(f"the {label} has {count} tokens; {family.name} reads at most {limit.default}")
+
+
 def _check_packages(folder: Path, family: Family) -> None:
-    if importlib.util.find_spec("diffusers") is None:
-        raise Failure(f"{folder} is a {family.name} checkpoint, which runs through diffusers; run: {EXTRA}")
-    if family.needs is not None and importlib.util.find_spec(family.needs) is None:
-        raise Failure(f"{family.name}'s licence asks for {family.needs}; run: pip install {family.needs}")
+    if find_spec("diffusers") is None:
+        raise Failure(f"{folder} is a {family.name} checkpoint, which runs through diffusers; run: {INSTALL}")
+    if lacking := [package for package in family.needs if find_spec(package) is None]:
+        raise Failure(
+            f"{family.name} needs {' and '.join(lacking)} as well; run: pip install {' '.join(lacking)}"
+        )
 
 
-def _check_folder(folder: Path) -> None:
+def _check_folder(folder: Path, libraries: tuple[str, ...]) -> None:
     """Raise Failure unless every part that the index names is there, of a known library, and whole safetensors."""
     for part, value in read_json(folder / INDEX_FILE).items():
         if not isinstance(value, list) or len(value) != 2 or value[0] is None:
             continue
-        if value[0] not in LIBRARIES:
+        if value[0] not in libraries:
             raise Failure(
-                f"{folder / INDEX_FILE} takes its {part} from {value[0]}; allowed: {', '.join(LIBRARIES)}"
+                f"{folder / INDEX_FILE} takes its {part} from {value[0]}; allowed: {', '.join(libraries)}"
             )
         if not (folder / part).is_dir():
             raise Failure(f"{folder} is not whole: it lacks {part}")

@@ -33,8 +33,8 @@ class Family:
         rate: the argument that tells the model the frame rate, where it can be told.
         picture: the argument that takes the first frame.
         takes_size: whether the size is an argument.
-        extra: further arguments of every call.
-        needs: a package that its licence or its code asks for besides diffusers.
+        extra: further arguments of every call; `unguided` those of a call at guidance 1.
+        needs: packages that its licence or its code asks for besides diffusers.
         mark: a field of `transformer/config.json` and its value, by which a version is told from its siblings.
     """
 
@@ -53,7 +53,8 @@ class Family:
     picture: str = "image"
     takes_size: bool = True
     extra: Mapping[str, Any] = field(default_factory=dict)
-    needs: str | None = None
+    unguided: Mapping[str, Any] = field(default_factory=dict)
+    needs: tuple[str, ...] = ()
     mark: tuple[str, Any] | None = None
 
     @property
@@ -109,6 +110,7 @@ LTX = Family(
     rate="frame_rate",
     extra={"decode_timestep": 0.05, "decode_noise_scale": 0.025},
 )
+# At guidance 1, as distilled checkpoints want it, its further kinds of guidance rest too.
 LTX_2 = Family(
     "LTX-2",
     size=Size(768, 512),
@@ -122,6 +124,15 @@ LTX_2 = Family(
     from_words="LTX2Pipeline",
     from_picture="LTX2ImageToVideoPipeline",
     rate="frame_rate",
+    unguided={
+        "stg_scale": 0.0,
+        "modality_scale": 1.0,
+        "guidance_rescale": 0.0,
+        "audio_guidance_scale": 1.0,
+        "audio_stg_scale": 0.0,
+        "audio_modality_scale": 1.0,
+        "audio_guidance_rescale": 0.0,
+    },
 )
 HUNYUAN_1_5 = Family(
     "HunyuanVideo 1.5",
@@ -181,7 +192,7 @@ COSMOS_1 = Family(
     guidance=7.0,
     from_words="CosmosTextToWorldPipeline",
     rate="fps",
-    needs="cosmos_guardrail",
+    needs=("cosmos_guardrail", "torchvision"),
 )
 COSMOS_2 = replace(
     COSMOS_1,
@@ -194,7 +205,7 @@ COSMOS_2 = replace(
     from_words=None,
     from_picture="Cosmos2VideoToWorldPipeline",
 )
-# A clip of one frame is a first picture to it; its own `image` argument would need torchvision.
+# It takes a first picture as a clip of one frame too, the way that it takes clips.
 COSMOS_2_5 = replace(
     COSMOS_2,
     name="Cosmos Predict2.5",
