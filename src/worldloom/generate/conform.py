@@ -20,8 +20,9 @@ def stretch(frames: Frames, size: Size) -> Frames:
     """Return the frames at `size`, both sides scaled on their own (bicubic, antialiased); equal size: untouched."""
     if frames.shape[1:3] == (size.height, size.width):
         return frames
+    nothing = np.zeros((0, size.height, size.width, 3), np.uint8)
     parts = [_resize(frames[i : i + RESIZE_BATCH], size) for i in range(0, len(frames), RESIZE_BATCH)]
-    return np.concatenate(parts)
+    return np.concatenate([nothing, *parts])
 
 
 def cover(frames: Frames, size: Size) -> Frames:

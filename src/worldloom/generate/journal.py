@@ -95,7 +95,7 @@ class Journal:
                     np.lib.format.write_array(member, chunk, allow_pickle=False)
                 yield chunk
 
-    def check_given(self, *given: Frames) -> None:
+    def check_given(self, *given: np.ndarray) -> None:
         """Raise UsageError if the run that goes on was given other footage here."""
         if self.folder is not None:
             digests = [hashlib.sha256(np.ascontiguousarray(frames)).hexdigest() for frames in given]
