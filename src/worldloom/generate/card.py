@@ -27,7 +27,8 @@ class Card:
     """The facts about a checkpoint that a request is checked against and a reader asks for.
 
     `sizes` are (width, height) pairs, the first is the default; `num_frames` are the trained frame counts, a 1 among
-    them meaning pictures; `action_size` is None for a model that takes no actions.
+    them meaning pictures; `action_size` is None for a model that takes no actions; `held_out` names compositions, such
+    as "bounce purple", that no training take showed.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Card:
     num_frames: tuple[int, ...]
     sampling: Sampling
     action_size: int | None = None
+    held_out: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.sizes or not self.num_frames:

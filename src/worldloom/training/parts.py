@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from worldloom.core.error import UsageError
-from worldloom.core.file import sha256_of
+from worldloom.core.file import read_json, sha256_of
 from worldloom.core.seed import derive_seed, numpy_generator
 from worldloom.data.dataset import ClipDataset
 from worldloom.data.manifest import Manifest
@@ -150,6 +150,21 @@ def card_for(manifest: Manifest, name: str, description: str, sampling: Sampling
         fps=round(rates.pop()),
         num_frames=tuple(sorted({s.num_frames for s in manifest.samples})),
         sampling=sampling,
+        held_out=left_out(manifest),
+    )
+
+
+def left_out(manifest: Manifest) -> tuple[str, ...]:
+    """Compositions that no folder of takes shows: each leaves them out or has none of their family."""
+    plans = [read_json(folder / "dataset.json") for folder in manifest.by_folder()]
+    named = sorted({name for plan in plans for name in plan.get("held_out", [])})
+    return tuple(
+        name
+        for name in named
+        if all(
+            name in plan.get("held_out", []) or name.split()[0] not in plan.get("families", [])
+            for plan in plans
+        )
     )
 
 

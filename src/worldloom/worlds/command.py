@@ -110,11 +110,12 @@ def dataset(
     scale: int = 1,
     pictures: float = 0.12,
     long: float = 0.5,
+    held_out: bool = True,
     workers: int | None = None,
     quiet: bool = False,
 ) -> dict[str, Any]:
     """Renders a training set; see `DatasetPlan` and `write_dataset`."""
-    plan = DatasetPlan(takes, seed, families or tuple(FAMILIES), scale, pictures, long)
+    plan = DatasetPlan(takes, seed, families or tuple(FAMILIES), scale, pictures, long, held_out=held_out)
     return write_dataset(plan, output, workers=workers, quiet=quiet)
 
 

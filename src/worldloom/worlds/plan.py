@@ -8,11 +8,15 @@ from typing import Any
 
 from worldloom.core.error import UsageError
 from worldloom.core.seed import numpy_generator
+from worldloom.worlds.composition import UNSEEN, is_unseen, main_paint
 from worldloom.worlds.families import FAMILIES
+from worldloom.worlds.stage import FPS
 
 # Width x height with the share of takes; the three shapes have nearly the same area.
 SIZES: dict[tuple[int, int], float] = {(128, 128): 0.5, (160, 96): 0.3, (96, 160): 0.2}
 SHORT, LONG = 17, 33  # frames: one and two seconds at 16 fps
+ANOTHER = 1 << 40
+"""Step to another world seed where a take's composition is left out; plain seeds lie below it."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +24,8 @@ class DatasetPlan:
     """Settings of a dataset; equal settings give the same files.
 
     `seed` is the first take's world seed: takes use seeds `seed .. seed + takes - 1`, so datasets with disjoint ranges
-    share no take. `scale` multiplies all sizes (2 for the 256-pixel class); `pictures` and `long` are shares.
+    share no take, but for those drawn anew: `held_out` leaves out the compositions of `composition.UNSEEN`, and a take
+    that would show one gets another world, of seed + k * `ANOTHER`. `scale` multiplies all sizes (2 for the 256-pixel class); `pictures` and `long` are shares.
     """
 
     takes: int
@@ -32,6 +37,7 @@ class DatasetPlan:
     supersample: int = 2
     wordings: int = 4
     shard_takes: int = 128
+    held_out: bool = True
 
     def __post_init__(self) -> None:
         if self.takes < 1:
@@ -39,6 +45,10 @@ class DatasetPlan:
         unknown = sorted(set(self.families) - set(FAMILIES))
         if unknown or not self.families:
             raise UsageError(f"unknown world families {unknown}; there are {', '.join(FAMILIES)}")
+        if not 0 <= self.seed <= ANOTHER - self.takes:
+            raise UsageError(
+                f"seeds of a dataset lie from 0 to {ANOTHER - 1}, not {self.seed} to {self.seed + self.takes - 1}"
+            )
         for name in ("scale", "supersample", "shard_takes"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} must be at least 1, not {getattr(self, name)}")
@@ -53,7 +63,13 @@ class DatasetPlan:
         return -(-self.takes // self.shard_takes)
 
     def settings(self) -> dict[str, Any]:
-        return {"format": 1, **asdict(self), "families": list(self.families)}
+        left_out = [f"{family} {UNSEEN[family]}" for family in self.families if family in UNSEEN]
+        return {
+            "format": 1,
+            **asdict(self),
+            "families": list(self.families),
+            "held_out": left_out if self.held_out else [],
+        }
 
     def sample(self, index: int) -> SamplePlan:
         """What take number `index` is; families come round in turn, the rest is drawn."""
@@ -62,14 +78,22 @@ class DatasetPlan:
         width, height = sizes[int(rng.choice(len(sizes), p=list(SIZES.values())))]
         picture = bool(rng.random() < self.pictures)
         frames = 1 if picture else LONG if rng.random() < self.long else SHORT
+        family = self.families[index % len(self.families)]
         return SamplePlan(
             key=f"{self.seed + index:09d}",
-            family=self.families[index % len(self.families)],
-            seed=self.seed + index,
+            family=family,
+            seed=self._world(family, self.seed + index, frames),
             width=width * self.scale,
             height=height * self.scale,
             num_frames=frames,
         )
+
+    def _world(self, family: str, seed: int, frames: int) -> int:
+        """The first world seed, from `seed` in steps of `ANOTHER`, whose composition is not left out."""
+        seconds = (frames - 1) / FPS if frames > 1 else 1.0
+        while self.held_out and is_unseen(family, main_paint(family, seed, seconds).colour):
+            seed += ANOTHER
+        return seed
 
 
 @dataclass(frozen=True)

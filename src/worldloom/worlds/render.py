@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
 
 from worldloom.worlds.caption.grammar import caption_truth
 from worldloom.worlds.engine import Painter
-from worldloom.worlds.stage import FPS, set_stage
+from worldloom.worlds.stage import FPS, Stage, set_stage
 from worldloom.worlds.take import Take
 
 
@@ -38,20 +41,54 @@ def render_take(
     stage = set_stage(
         family, seed, width=width, height=height, num_frames=num_frames, fps=fps, supersample=supersample
     )
-    frames = np.empty((num_frames, height, width, 3), np.uint8)
-    mask_frames = np.empty((num_frames, height, width), np.uint8) if masks else None
-    depth_frames = np.empty((num_frames, height, width), np.float32) if depth else None
+    shot = film(stage, width, height, supersample=supersample, masks=masks, depth=depth)
+    truth = stage.truth()
+    return Take(family, seed, fps, shot.frames, shot.masks, shot.depth, truth, caption_truth(truth, wordings))
+
+
+@dataclass(frozen=True)
+class Film:
+    """`frames` uint8 [F, H, W, 3]; `masks` uint8 [F, H, W] and `depth` float32 [F, H, W] in metres, or None."""
+
+    frames: np.ndarray
+    masks: np.ndarray | None
+    depth: np.ndarray | None
+
+
+def film(
+    stage: Stage,
+    width: int,
+    height: int,
+    *,
+    supersample: int = 1,
+    masks: bool = False,
+    depth: bool = False,
+    every: int = 1,
+    then: Callable[[int], None] | None = None,
+) -> Film:
+    """Plays a stage to its end and films every `every`-th frame, the first one included.
+
+    `then` is called with the frame's number when the frame has been filmed, before the world moves on; it may change
+    `stage.data`, for a run that goes another way from there.
+    """
+    count = -(-len(stage.views) // every)
+    frames = np.empty((count, height, width, 3), np.uint8)
+    mask_frames = np.empty((count, height, width), np.uint8) if masks else None
+    depth_frames = np.empty((count, height, width), np.float32) if depth else None
     with Painter(stage.model, stage.scene.things, width * supersample, height * supersample) as painter:
         for frame in stage.play():
-            painter.look(stage.data, stage.views[frame])
-            colour, metres = painter.picture(depth)
-            frames[frame] = _average(colour, supersample)
-            if mask_frames is not None:
-                mask_frames[frame] = painter.masks()[::supersample, ::supersample]
-            if depth_frames is not None and metres is not None:
-                depth_frames[frame] = metres[::supersample, ::supersample]
-    truth = stage.truth()
-    return Take(family, seed, fps, frames, mask_frames, depth_frames, truth, caption_truth(truth, wordings))
+            at, rest = divmod(frame, every)
+            if rest == 0:
+                painter.look(stage.data, stage.views[frame])
+                colour, metres = painter.picture(depth)
+                frames[at] = _average(colour, supersample)
+                if mask_frames is not None:
+                    mask_frames[at] = painter.masks()[::supersample, ::supersample]
+                if depth_frames is not None and metres is not None:
+                    depth_frames[at] = metres[::supersample, ::supersample]
+            if then is not None:
+                then(frame)
+    return Film(frames, mask_frames, depth_frames)
 
 
 def _average(picture: np.ndarray, factor: int) -> np.ndarray:

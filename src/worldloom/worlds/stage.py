@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,10 +81,12 @@ def set_stage(
     num_frames: int = 33,
     fps: int = FPS,
     supersample: int = 1,
+    change: Callable[[Any], Any] | None = None,
 ) -> Stage:
     """Draws a world and its look and sets it up; the same arguments give the same run.
 
     Args:
+        change: takes the parameters drawn and returns those to use: the same world with one cause changed.
         width, height: pixels of the finished picture; `supersample` multiplies the drawn one.
         num_frames, fps: the take lasts `(num_frames - 1) / fps` seconds.
 
@@ -105,6 +107,8 @@ def set_stage(
     world = find_family(family)
     seconds = (num_frames - 1) / fps if num_frames > 1 else 1.0
     parameters = world.draw(numpy_generator("world", family, seed), seconds)
+    if change is not None:
+        parameters = change(parameters)
     look = draw_look(numpy_generator("look", family, seed))
     scene = world.build(parameters, look)
     model = scene.compile(width * supersample, height * supersample)
