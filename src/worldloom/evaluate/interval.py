@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from worldloom.core.seed import numpy_generator
 
@@ -36,7 +37,12 @@ def bootstrap_mean(values: Sequence[float]) -> tuple[float, float]:
 
 def bootstrap(values: Sequence[float], statistic: Callable[..., Any]) -> tuple[float, float]:
     """Return the 95 % percentile interval of `statistic(sample, axis=1)` over clips, of at least one value."""
+    low, high = np.quantile(resampled(values, statistic), [0.025, 0.975])
+    return float(low), float(high)
+
+
+def resampled(values: Sequence[float], statistic: Callable[..., Any]) -> Float[np.ndarray, " R"]:
+    """Return a statistic of 2,000 samples drawn from the values with repeats, by a seed that their count fixes."""
     sample = np.asarray(values, dtype=np.float64)
     picks = numpy_generator("bootstrap", len(sample)).integers(0, len(sample), (RESAMPLES, len(sample)))
-    low, high = np.quantile(statistic(sample[picks], axis=1), [0.025, 0.975])
-    return float(low), float(high)
+    return statistic(sample[picks], axis=1)

@@ -34,6 +34,13 @@ def flow_of_clip(clip: UInt8[np.ndarray, "F H W 3"], gap: int = 1) -> Float[np.n
     return optical_flow(clip[:-gap], clip[gap:])
 
 
+def coarse_flow(clip: UInt8[np.ndarray, "F H W 3"]) -> Float[np.ndarray, "G h w 2"]:
+    """Return the flow of a clip seen at half its size, in its own pixels: a quarter of the work."""
+    frames = torch.from_numpy(clip).permute(0, 3, 1, 2).float()
+    halved = F.avg_pool2d(frames, 2, ceil_mode=True).round().byte().permute(0, 2, 3, 1).numpy()
+    return 2 * flow_of_clip(halved)
+
+
 def _grey(frames: UInt8[np.ndarray, "N H W 3"]) -> Float[Tensor, "N 1 H W"]:
     weights = torch.tensor([0.299, 0.587, 0.114]) / 255
     return (torch.from_numpy(np.ascontiguousarray(frames)).float() @ weights)[:, None]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from worldloom.evaluate.optical_flow import flow_of_clip
+from worldloom.evaluate.optical_flow import coarse_flow
 
 LUMA = np.array([0.299, 0.587, 0.114])
 STILL = 0.5
@@ -59,25 +59,25 @@ def find_seams(clip: UInt8[np.ndarray, "F H W 3"], joins: Sequence[int], loop: b
     ]
 
 
-def frame_differences(clip: UInt8[np.ndarray, "F H W 3"]) -> Float[np.ndarray, "G"]:
+def frame_differences(clip: UInt8[np.ndarray, "F H W 3"]) -> Float[np.ndarray, " G"]:
     """Return the mean absolute change from each frame to the next, in levels of 255, [F - 1]."""
     frames = clip.astype(np.int16)
     return np.abs(np.diff(frames, axis=0)).mean(axis=(1, 2, 3))
 
 
-def flow_jumps(clip: UInt8[np.ndarray, "F H W 3"]) -> Float[np.ndarray, "G"]:
+def flow_jumps(clip: UInt8[np.ndarray, "F H W 3"]) -> Float[np.ndarray, " G"]:
     """Return, for each step between frames, how far its optical flow is from the mean of the steps beside it.
 
     Mean length over the picture in pixels, [F - 1]; the clip's first and last step have one neighbour and are nan.
     """
-    flow = flow_of_clip(clip)
+    flow = coarse_flow(clip)
     jumps = np.full(len(flow), np.nan)
     middle = flow[1:-1] - (flow[:-2] + flow[2:]) / 2
     jumps[1:-1] = np.linalg.norm(middle, axis=-1).mean(axis=(1, 2))
     return jumps
 
 
-def brightness_steps(clip: UInt8[np.ndarray, "F H W 3"]) -> Float[np.ndarray, "G"]:
+def brightness_steps(clip: UInt8[np.ndarray, "F H W 3"]) -> Float[np.ndarray, " G"]:
     """Return the change of mean luma from each frame to the next as a share of the clip's mean luma, [F - 1]."""
     luma = (clip @ LUMA).mean(axis=(1, 2))
     return np.abs(np.diff(luma)) / max(float(luma.mean()), 1.0)

@@ -83,6 +83,11 @@ class Studio:
             _write(path, clip.frames, key)
         return clip.frames
 
+    def reconstruct(self, frames: np.ndarray) -> np.ndarray:
+        """Return frames uint8 [4n + 1, H, W, 3] after the autoencoder, with nothing painted."""
+        engine = self.pipeline.stream.engine
+        return np.concatenate(list(engine.decode(engine.encode(frames))))
+
     def _path(self, key: Mapping[str, Any]) -> Path | None:
         if self.folder is None:
             return None
@@ -107,7 +112,11 @@ def _plain(value: Any) -> Any:
         pixels = hashlib.sha256(np.ascontiguousarray(value)).hexdigest()
         return {"shape": list(value.shape), "sha256": pixels}
     if isinstance(value, Clip):
-        return {"frames": _plain(value.frames), "fps": _plain(value.fps), "prompt": value.settings.get("prompt")}
+        return {
+            "frames": _plain(value.frames),
+            "fps": _plain(value.fps),
+            "prompt": value.settings.get("prompt"),
+        }
     if isinstance(value, Fraction):
         return str(value)
     if isinstance(value, list | tuple):

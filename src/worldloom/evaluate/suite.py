@@ -11,7 +11,7 @@ import numpy as np
 
 from worldloom.core.file import write_json
 from worldloom.core.picture import write_picture
-from worldloom.evaluate.interval import bootstrap, bootstrap_mean, wilson
+from worldloom.evaluate.interval import bootstrap, bootstrap_mean, resampled, wilson
 
 Unit = Literal["", "%", "dB", "x", "px", "levels"]
 """How a value is read: "%" is a share of 1, "levels" are of 255, "x" is a ratio."""
@@ -40,6 +40,15 @@ def mean(values: Sequence[float]) -> Figure:
 def median(values: Sequence[float]) -> Figure:
     """Return the median over clips, with its bootstrap interval."""
     return Figure(float(np.median(values)), bootstrap(values, np.median), len(values)) if values else Figure()
+
+
+def ratio(values: Sequence[float], others: Sequence[float]) -> Figure:
+    """Return the ratio of two means over clips, with its bootstrap interval; `others` must not be all 0."""
+    if not values or not others or not np.any(others):
+        return Figure()
+    means = [resampled(sample, np.mean) for sample in (values, others)]
+    low, high = np.quantile(means[0] / np.maximum(means[1], 1e-12), [0.025, 0.975])
+    return Figure(float(np.mean(values) / np.mean(others)), (float(low), float(high)), len(values))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,159 @@
+"""Objects that vanish or appear: the judge says where they are, and they are followed by their colours.
+
+An object of the first frames that can no longer be found, by its colour or by the judge, has vanished; one of the last
+frames that cannot be followed back to the beginning has appeared. Unless it left through the picture's edge.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Int, UInt8
+
+from worldloom.evaluate.judge import CELL, FRAMES_AT_ONCE, Judge, cells_of, shown_size, to_frames
+from worldloom.evaluate.tracker import centroid, track
+
+BEGINNING = 3
+"""Frames at an end of the clip in which an object must be seen to be followed."""
+LEAST_CELLS = 3
+"""Cells of 4 x 4 pixels that an object covers at least."""
+PATIENCE = 5
+"""Last frames in all of which an object must be missed."""
+EDGE = 6.0
+"""Pixels between an object's rim and the picture's edge up to which it may have left."""
+
+
+@dataclass(frozen=True)
+class Loss:
+    """An object that `kind`s at `frame`, the first without it (the first with it), at `place` (x, y) in pixels."""
+
+    kind: Literal["vanishes", "appears"]
+    frame: int
+    place: tuple[float, float]
+
+
+@torch.no_grad()
+def object_cells(judge: Judge, clip: UInt8[np.ndarray, "F H W 3"]) -> Bool[np.ndarray, "F h w"]:
+    """Return the cells of 4 x 4 pixels in which the judge sees a main object."""
+    if shown_size(*clip.shape[1:3]) != clip.shape[1:3]:
+        raise ValueError(
+            f"objects are followed in clips of the 128-pixel class, not {clip.shape[2]}x{clip.shape[1]}"
+        )
+    rows, columns = cells_of(*clip.shape[1:3])
+    parts = [judge.see(part).main for part in to_frames(clip).split(FRAMES_AT_ONCE)]
+    return (torch.cat(parts)[:, rows, columns] > 0).numpy()
+
+
+def find_losses(judge: Judge, clip: UInt8[np.ndarray, "F H W 3"]) -> tuple[list[Loss], int]:
+    """Return what vanishes and what appears in a clip whose camera stands still, and how many objects were followed.
+
+    Of a clip of at least 2 * `BEGINNING` + `PATIENCE` frames.
+    """
+    cells = object_cells(judge, clip)
+    gone, followed = _gone(clip, cells)
+    come, back = _gone(clip[::-1], cells[::-1])
+    last = len(clip) - 1
+    losses = [Loss("vanishes", frame, place) for frame, place in gone]
+    losses += [Loss("appears", last - frame + 1, place) for frame, place in come]
+    return losses, followed + back
+
+
+def _gone(
+    clip: UInt8[np.ndarray, "F H W 3"], cells: Bool[np.ndarray, "F h w"]
+) -> tuple[list[tuple[int, tuple[float, float]]], int]:
+    """Return (frame, place) of every object of the first frames that is missed in the last, and how many there were."""
+    height, width = clip.shape[1:3]
+    masks = np.stack([_enlarged(labels, height, width) for labels in _linked(cells[:BEGINNING])])
+    tracks = track(clip, masks, range(1, int(masks.max()) + 1))
+    found = []
+    for path in tracks.values():
+        if path.seen[-PATIENCE:].any():
+            continue
+        frame = int(np.flatnonzero(path.seen)[-1])
+        place, radius = path.path[frame], float(np.sqrt(path.area[:BEGINNING].max() / np.pi))
+        speed = np.linalg.norm(path.path[frame] - path.path[max(0, frame - 1)])
+        margin = radius + EDGE + speed
+        inside = bool(np.all(place > margin) and place[0] < width - margin and place[1] < height - margin)
+        if inside and not _near(cells[-PATIENCE:], place, radius):
+            found.append((frame + 1, (round(float(place[0]), 1), round(float(place[1]), 1))))
+    return found, len(tracks)
+
+
+def _near(cells: Bool[np.ndarray, "F h w"], place: np.ndarray, radius: float) -> bool:
+    """Whether the judge sees an object around a place in most of the frames: then it was only lost."""
+    rows, columns = np.mgrid[: cells.shape[1], : cells.shape[2]] * CELL + CELL / 2
+    close = np.hypot(columns - place[0], rows - place[1]) <= radius + CELL
+    return bool((cells & close).any(axis=(1, 2)).mean() > 0.5)
+
+
+def _linked(cells: Bool[np.ndarray, "F h w"]) -> list[Int[np.ndarray, "h w"]]:
+    """Return labels 1, 2, ... of the first frame's objects in all frames; an object keeps the label nearest to it."""
+    first = label(cells[0])
+    linked, places = [first], {n: centroid(first == n) for n in range(1, int(first.max()) + 1)}
+    for frame in cells[1:]:
+        blobs, taken = label(frame), np.zeros_like(first)
+        for blob in range(1, int(blobs.max()) + 1):
+            if not places:
+                break
+            middle = centroid(blobs == blob)
+            number = min(places, key=lambda n: float(np.hypot(*(places[n] - middle))))
+            if np.hypot(*(places[number] - middle)) <= 3 and not (taken == number).any():
+                taken[blobs == blob] = number
+                places[number] = middle
+        linked.append(taken)
+    kept = [n for n in range(1, int(first.max()) + 1) if all((labels == n).any() for labels in linked)]
+    return [
+        sum((i * (labels == n) for i, n in enumerate(kept, 1)), np.zeros_like(first)) for labels in linked
+    ]
+
+
+def label(cells: Bool[np.ndarray, "h w"]) -> Int[np.ndarray, "h w"]:
+    """Return the connected pieces of at least `LEAST_CELLS` cells, numbered from 1; sides connect and corners too."""
+    numbers = np.where(cells, np.arange(1, cells.size + 1).reshape(cells.shape), 0)
+    while True:
+        padded = np.pad(numbers, 1)
+        height, width = cells.shape
+        around = [padded[i : i + height, j : j + width] for i in range(3) for j in range(3)]
+        spread = np.where(cells, np.max(around, axis=0), 0)
+        if np.array_equal(spread, numbers):
+            break
+        numbers = spread
+    values, counts = np.unique(numbers[cells], return_counts=True)
+    labels = np.zeros(cells.shape, int)
+    for number, value in enumerate(values[counts >= LEAST_CELLS], 1):
+        labels[numbers == value] = number
+    return labels
+
+
+def _enlarged(labels: Int[np.ndarray, "h w"], height: int, width: int) -> UInt8[np.ndarray, "H W"]:
+    large = labels.repeat(CELL, axis=0).repeat(CELL, axis=1)[:height, :width]
+    return large.astype(np.uint8)
+
+
+def erase(
+    clip: UInt8[np.ndarray, "F H W 3"], mask: Bool[np.ndarray, "F H W"], frame: int
+) -> UInt8[np.ndarray, "F H W 3"] | None:
+    """Return a render with an object taken out from `frame` on, for a test of the detector.
+
+    Its place is filled from the frame nearest in time that shows what is behind it; None where no frame does. The
+    camera must stand still.
+    """
+    wide = _widened(mask)
+    result = clip.copy()
+    for at in range(frame, len(clip)):
+        missing = wide[at].copy()
+        for other in sorted(range(len(clip)), key=lambda other: abs(other - at)):
+            fill = missing & ~wide[other]
+            result[at][fill] = clip[other][fill]
+            missing &= ~fill
+        if missing.any():
+            return None
+    return result
+
+
+def _widened(mask: Bool[np.ndarray, "F H W"]) -> Bool[np.ndarray, "F H W"]:
+    pixels = torch.from_numpy(mask).float()[:, None]
+    return torch.nn.functional.max_pool2d(pixels, 7, stride=1, padding=3)[:, 0].numpy() > 0
