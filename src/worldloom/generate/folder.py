@@ -25,6 +25,7 @@ from worldloom.generate.assembly import (
 )
 from worldloom.generate.card import Card
 from worldloom.generate.engine import Engine
+from worldloom.nn.placing import Offload
 from worldloom.text.encoder import TextEncoder
 from worldloom.text.image_encoder import ImageEncoder, preprocessor_content, read_config
 from worldloom.text.tokenizer import Tokenizer
@@ -84,28 +85,31 @@ def verify_folder(folder: Path) -> None:
     check_hashes(folder, _read_card_file(folder)[HASHES], skip=[CARD_FILE])
 
 
-def load_checkpoint(folder: Path, device: torch.device, dtype: torch.dtype | None = None) -> Engine:
+def load_checkpoint(
+    folder: Path, device: torch.device, dtype: torch.dtype | None = None, offload: Offload = "none"
+) -> Engine:
     """Return the models of a checkpoint folder on `device`, every file first checked against its SHA-256.
 
-    `dtype` None takes the number format that is fast on the device. Raises Failure for a file that differs, is
+    `dtype` None takes the number format that is fast on the device. Under `offload` the transformers' blocks and the
+    text encoder's layers wait in the CPU's memory or in their files, and come one by one. Raises Failure for a file that differs, is
     missing or too many, for a pickle, and for missing, extra or misshapen tensors, naming each.
     """
     verify_folder(folder)
     card, assembly = load_card(folder), Assembly.read(folder)
     dtype = resolve_dtype(device) if dtype is None else dtype
 
-    def load(kind: Any, part: str) -> Any:
-        return kind.load(folder / part, device, dtype).eval().requires_grad_(False)
+    def load(kind: Any, part: str, **how: Any) -> Any:
+        return kind.load(folder / part, device, dtype, **how).eval().requires_grad_(False)
 
     return Engine(
-        transformer=load(Transformer, "transformer"),
+        transformer=load(Transformer, "transformer", offload=offload),
         vae=load(Autoencoder, "vae"),
-        text_encoder=load(TextEncoder, "text_encoder"),
+        text_encoder=load(TextEncoder, "text_encoder", offload=offload),
         tokenizer=Tokenizer.load(folder / "tokenizer"),
         card=card,
         device=device,
         per_token=assembly.per_token,
-        refiner=None if assembly.boundary is None else load(Transformer, REFINER),
+        refiner=None if assembly.boundary is None else load(Transformer, REFINER, offload=offload),
         boundary=assembly.boundary or 0.0,
         image_encoder=load(ImageEncoder, IMAGE_ENCODER) if assembly.image_encoder else None,
     )

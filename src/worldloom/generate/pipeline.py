@@ -12,12 +12,14 @@ from typing import Concatenate, ParamSpec
 import torch
 
 from worldloom.core.device import resolve_device
+from worldloom.core.error import UsageError
 from worldloom.generate.adapter import Adapter
 from worldloom.generate.card import Card
 from worldloom.generate.clip import Clip, Footage
 from worldloom.generate.families import family_of
 from worldloom.generate.folder import find_folder, load_checkpoint
 from worldloom.generate.stream import Stream
+from worldloom.nn.placing import check_offload
 
 P = ParamSpec("P")
 
@@ -42,17 +44,34 @@ class Pipeline:
 
     @classmethod
     def from_pretrained(
-        cls, name: str | os.PathLike[str], device: str = "auto", dtype: torch.dtype | None = None
+        cls,
+        name: str | os.PathLike[str],
+        device: str = "auto",
+        dtype: torch.dtype | None = None,
+        offload: str = "none",
     ) -> Pipeline:
         """Load a model of the package by name (`tiny`) or a checkpoint folder, every file checked by its SHA-256.
 
-        A folder of another family is loaded by diffusers when it first paints; it can `generate` alone. `device` is auto, cpu, cuda or mps; `dtype` None takes the number format that is fast there. Raises UsageError
-        for an unknown name or device, Failure for a damaged checkpoint, naming what is wrong.
+        A folder of another family is loaded by diffusers when it first paints; it can `generate` alone.
+
+        Args:
+            device: auto, cpu, cuda or mps.
+            dtype: None takes the number format that is fast on the device.
+            offload: `cpu` keeps the big networks' blocks in the CPU's memory and `disk` in their files, from where
+                they come one by one while the one before computes; `none` keeps all on the device.
+
+        Raises UsageError for an unknown name, device or offload, Failure for a damaged checkpoint, naming what is
+        wrong.
         """
         place = resolve_device(device)
+        how = check_offload(offload, place)
         if (family := family_of(name)) is not None:
+            if how != "none":
+                raise UsageError(
+                    f"offload {how} is for Wan's layout, and {name} holds another family; use none"
+                )
             return cls(Adapter(family, Path(name), place, dtype))
-        return cls(Stream(load_checkpoint(find_folder(name), place, dtype)))
+        return cls(Stream(load_checkpoint(find_folder(name), place, dtype, how)))
 
     @property
     def card(self) -> Card:
@@ -65,6 +84,9 @@ class Pipeline:
     loop = _painted(Stream.loop)
     connect = _painted(Stream.connect)
     edit = _painted(Stream.edit)
+    remix = _painted(Stream.remix)
+    recut = _painted(Stream.recut)
+    storyboard = _painted(Stream.storyboard)
 
     def unknown_words(self, prompt: str) -> list[str]:
         """Return the prompt's words that the model has never seen in training."""

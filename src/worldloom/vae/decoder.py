@@ -36,11 +36,17 @@ class Decoder(nn.Module):
 
     def forward(self, z: Tensor, state: StreamState | None = None) -> Tensor:
         """[B, z, f, h, w] -> patched pixels [B, C, F, H, W]; F is 4f - 3 at a clip's start, 4f after it."""
-        x = self.conv_in(z, state)
-        x = self.mid_block(x, state)
-        for block in self.up_blocks:
-            x = block(x, state)
-        x = self.conv_out(x, state, self.norm_out)
+        x = self.to_pixels(self.at_latent_grid(z, state), state)
         if state is not None:
             state.first = False
         return x
+
+    def at_latent_grid(self, z: Tensor, state: StreamState | None = None) -> Tensor:
+        """Convolution and middle, whose attention sees the whole of a frame: [B, z, f, h, w] -> [B, C, f, h, w]."""
+        return self.mid_block(self.conv_in(z, state), state)
+
+    def to_pixels(self, x: Tensor, state: StreamState | None = None) -> Tensor:
+        """Up stages and head, in which a pixel sees only its neighbourhood."""
+        for block in self.up_blocks:
+            x = block(x, state)
+        return self.conv_out(x, state, self.norm_out)

@@ -41,11 +41,18 @@ class Encoder(nn.Module):
 
     def forward(self, x: Tensor, state: StreamState | None = None) -> Tensor:
         """Patched pixels [B, C, F, H, W] -> [B, 2z, f, h, w]; F is 4n + 1 at a clip's start, 4n after it."""
-        x = self.conv_in(x, state)
-        for block in self.down_blocks:
-            x = block(x, state)
-        x = self.mid_block(x, state)
-        x = self.conv_out(x, state, self.norm_out)
+        x = self.at_latent_grid(self.to_latent_grid(x, state), state)
         if state is not None:
             state.first = False
         return x
+
+    def to_latent_grid(self, x: Tensor, state: StreamState | None = None) -> Tensor:
+        """Convolution and down stages, in which a cell sees only its neighbourhood: -> [B, C, f, h, w]."""
+        x = self.conv_in(x, state)
+        for block in self.down_blocks:
+            x = block(x, state)
+        return x
+
+    def at_latent_grid(self, x: Tensor, state: StreamState | None = None) -> Tensor:
+        """Middle, whose attention sees the whole of a frame, and head: [B, C, f, h, w] -> [B, 2z, f, h, w]."""
+        return self.conv_out(self.mid_block(x, state), state, self.norm_out)
