@@ -12,6 +12,7 @@ def forms_of_t() -> dict[str, tuple[torch.Tensor, int]]:
     generator = torch.Generator().manual_seed(0)
     region = (torch.rand(2, *GRID, generator=generator) > 0.5) * torch.tensor([0.3, 0.6]).view(2, 1, 1, 1)
     return {
+        "all": (torch.rand(1, generator=generator), 1),
         "sample": (torch.rand(2, generator=generator), 2),
         "frame": (torch.rand(2, 2, 1, 1, generator=generator), 4),
         "frame in full": (torch.rand(2, 2, 1, 1, generator=generator).expand(-1, *GRID), 4),
@@ -25,7 +26,7 @@ def test_rows_meet_their_tokens(form):
     t, rows = forms_of_t()[form]
     levels = Levels.of(t, GRID)
     assert len(levels.values) == rows
-    full = (t.view(2, 1, 1, 1) if t.ndim == 1 else t).expand(2, *GRID).reshape(2, -1, 1)
+    full = (t.view(-1, 1, 1, 1) if t.ndim == 1 else t).expand(2, *GRID).reshape(2, -1, 1)
     x, branch = torch.randn(2, 24, 8), torch.randn(2, 24, 8)
     slope, offset = torch.randn(8), torch.randn(8)
     of_level = levels.values[:, None] * slope + offset

@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from worldloom.nn.gelu_linear import gelu_linear
+
 if TYPE_CHECKING:
     from jaxtyping import Float
 
@@ -47,7 +49,7 @@ class GeluLinear(nn.Module):
         self.approximate = approximate
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.gelu(self.proj(x), approximate=self.approximate)
+        return gelu_linear(x, self.proj.weight, self.proj.bias, self.approximate)
 
 
 class FeedForward(nn.Module):

@@ -134,12 +134,12 @@ class Transformer(nn.Module):
     def forward(
         self,
         latents: Float[Tensor, "B C f h w"],
-        t: Float[Tensor, " B"] | Float[Tensor, "B frames rows columns"],
+        t: Float[Tensor, " 1"] | Float[Tensor, " B"] | Float[Tensor, "B frames rows columns"],
         context: TextContext,
         actions: Float[Tensor, "B frames action_size"] | None = None,
         frame_offset: int = 0,
     ) -> Float[Tensor, "B C_out f h w"]:
-        """Return the velocity at noise levels `t` in [0, 1]: one per sample, or one per token of the patch grid.
+        """Return the velocity at noise levels `t` in [0, 1]: one for all, one per sample, or one per token of the grid.
 
         Per-token `t` may have rows = columns = 1 (one level per frame), which spares a GPU the look for distinct
         levels. `actions` are one vector per latent frame; without them nothing is added. `frame_offset` is the

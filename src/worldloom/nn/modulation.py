@@ -20,7 +20,7 @@ class Levels:
     """The noise levels of a batch of tokens.
 
     values: [M], in [0, 1]. index: None when the M = B * G rows belong, in order, to G equal consecutive runs of
-    tokens in each of B samples; otherwise int64 [B, N], the row of each token.
+    tokens in each of B samples, or M = 1 row to all tokens; otherwise int64 [B, N], the row of each token.
     """
 
     values: Tensor
@@ -28,7 +28,7 @@ class Levels:
 
     @classmethod
     def of(cls, t: Tensor, grid: tuple[int, int, int]) -> Levels:
-        """Read t [B], or [B, frames, rows, columns] where rows and columns may be 1 (one level per frame).
+        """Read t [B] or [1], or [B, frames, rows, columns] where rows and columns may be 1 (one level per frame).
 
         Looking whether a full per-token t is constant within frames, and else which levels it has, waits for
         the device; hand in [B, frames, 1, 1] or [B] to avoid that on a GPU.
@@ -52,6 +52,8 @@ class Levels:
 def spread(rows: Tensor, index: Tensor | None, x: Tensor) -> tuple[Tensor, Tensor]:
     """Bring per-level rows [M, D] and tokens x [B, N, D] to shapes that broadcast: [B, G, 1, D] and [B, G, n, D]."""
     batch, tokens, width = x.shape
+    if len(rows) == 1:
+        return rows, x
     if index is None:
         rows = rows.view(batch, -1, 1, width)
         return rows, x.view(batch, rows.shape[1], -1, width)
@@ -61,6 +63,8 @@ def spread(rows: Tensor, index: Tensor | None, x: Tensor) -> tuple[Tensor, Tenso
 
 def norm_modulate(x: Tensor, scale: Tensor, shift: Tensor, index: Tensor | None, eps: float) -> Tensor:
     """LayerNorm(x) * (1 + scale) + shift; x [B, N, D], scale and shift [M, D] -> [B, N, D]."""
+    if len(scale) == 1:  # one level: modulation is the norm's own affine map, in the same pass
+        return F.layer_norm(x, x.shape[-1:], 1 + scale[0], shift[0], eps)
     normed = F.layer_norm(x, x.shape[-1:], eps=eps)
     scale, grouped = spread(1 + scale, index, normed)
     shift, _ = spread(shift, index, normed)

@@ -1,0 +1,21 @@
+import pytest
+import torch
+import torch.nn.functional as F
+
+from worldloom.nn.gelu_linear import gelu_linear
+
+
+@pytest.mark.parametrize("approximate", ["tanh", "none"])
+@pytest.mark.parametrize("shape", [(7, 24), (2, 5, 24), (0, 24)])
+def test_equals_gelu_of_the_product(shape, approximate):
+    generator = torch.Generator().manual_seed(0)
+    x = 3 * torch.randn(shape, generator=generator)
+    weight, bias = torch.randn(40, 24, generator=generator), torch.randn(40, generator=generator)
+    expected = F.gelu(F.linear(x, weight, bias), approximate=approximate)
+    torch.testing.assert_close(gelu_linear(x, weight, bias, approximate), expected, atol=2e-5, rtol=1e-5)
+
+
+def test_gradients_pass():
+    x, weight, bias = torch.randn(3, 4), torch.randn(5, 4, requires_grad=True), torch.randn(5)
+    gelu_linear(x, weight, bias, "tanh").sum().backward()
+    assert weight.grad is not None and weight.grad.abs().sum() > 0
