@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NoReturn, Unpack
 
 import numpy as np
@@ -30,6 +31,7 @@ from worldloom.generate.clip import Footage
 from worldloom.generate.conform import Frames, cover, pick, retime
 from worldloom.generate.engine import OnStep
 from worldloom.generate.families import INDEX_FILE, Family
+from worldloom.generate.preset import find_preset
 from worldloom.generate.request import (
     check_fps,
     check_guidance,
@@ -52,15 +54,19 @@ LIBRARIES = ("diffusers", "transformers", "ltx2")
 class Adapter:
     """The verbs of a checkpoint of another family; `generate` and `image` return `Footage`, the rest is refused.
 
-    `dtype` None takes the number format that is fast on `device`. Raises Failure for a package that is missing and a
-    folder that cannot be loaded; UsageError for a request that the family cannot meet, with what it can.
+    `dtype` None takes the number format that is fast on `device`. `offload` is diffusers' own: "cpu" keeps each part
+    in the CPU's memory but while it works, "disk" each layer in a file; both load everything once. Raises Failure for
+    a package that is missing and a folder that cannot be loaded; UsageError for a request that the family cannot
+    meet, with what it can.
     """
 
     family: Family
     folder: Path
     device: torch.device
     dtype: torch.dtype | None = None
+    offload: str = "none"
     loaded: Any = field(default=None, init=False)  # the one diffusers pipeline in memory
+    shelf: Any = field(default=None, init=False)  # the temporary folder of `offload="disk"`
 
     def __post_init__(self) -> None:
         _check_packages(self.folder, self.family)
@@ -84,7 +90,8 @@ class Adapter:
         Every size of whole patches is painted, as a folder does not say which its model was trained on: `force_size`
         changes nothing.
         """
-        family = self.family
+        family, preset, name = self.family, find_preset(options.get("style")), options.get("style")
+        options = preset.fill(options)
         check_words(prompt, options.get("negative", ""))
         pipeline = family.pipeline_for(image is not None)
         for name, value in (
@@ -102,6 +109,8 @@ class Adapter:
         native = rate if family.rate else Fraction(family.fps)
         shown = retime(count, rate, native, before=False, after=False)
         style = self._style(prompt, **options)
+        if name is not None:
+            style |= {"style": name, "words": preset.words(prompt)}
         settings = {
             "generator": "worldloom",
             "verb": "generate",
@@ -185,7 +194,7 @@ class Adapter:
         """Return the arguments of the diffusers pipeline, but for the picture and the generator."""
         family = self.family
         call = {
-            "prompt": style["prompt"],
+            "prompt": style.get("words", style["prompt"]),
             "num_frames": num_frames,
             "num_inference_steps": style["steps"],
             **family.extra,
@@ -231,10 +240,12 @@ class Adapter:
 
     def _pipeline(self, name: str) -> Any:
         """Return the diffusers pipeline `name`, loaded, or made of the parts of another that is."""
-        if self.loaded is None:
-            self.loaded = self._place(self._load(name))
+        if self.loaded is None or (type(self.loaded).__name__ != name and self.offload != "none"):
+            self.loaded = None  # before another takes its place
+            self.loaded = self._load(name)
+            self._place(self.loaded)
         elif type(self.loaded).__name__ != name:
-            self.loaded = self._place(_pipeline_class(name)(**self.loaded.components))
+            self.loaded = _pipeline_class(name)(**self.loaded.components)
         return self.loaded
 
     def _load(self, name: str) -> Any:
@@ -253,8 +264,16 @@ class Adapter:
                 Weights(find_weights(self.folder / part)).check(shapes)
         return pipeline
 
-    def _place(self, pipeline: Any) -> Any:
-        return pipeline.to(self.device)
+    def _place(self, pipeline: Any) -> None:
+        if self.offload == "cpu":
+            pipeline.enable_model_cpu_offload(device=self.device)
+        elif self.offload == "disk":
+            self.shelf = TemporaryDirectory(prefix="worldloom-")
+            for part, module in pipeline.components.items():
+                if isinstance(module, torch.nn.Module) and part != "safety_checker":  # which moves itself
+                    _shelve(module, self.device, f"{self.shelf.name}/{part}")
+        else:
+            pipeline.to(self.device)
 
 
 class Steps:
@@ -295,6 +314,19 @@ def hushed() -> Iterator[None]:
             library.set_verbosity(verbosity)
             if drawing:
                 library.enable_progress_bar()
+
+
+def _shelve(module: torch.nn.Module, device: torch.device, folder: str) -> None:
+    """Let the layers of a module wait in files of their own folder.
+
+    diffusers names the files by layer alone: in one folder for a whole pipeline, as its own call has it, a layer of
+    one part reads the weights of its namesake in another (diffusers 0.42).
+    """
+    from diffusers.hooks import apply_group_offloading
+
+    apply_group_offloading(
+        module, device, torch.device("cpu"), offload_type="leaf_level", offload_to_disk_path=folder
+    )
 
 
 def _pipeline_class(name: str) -> Any:

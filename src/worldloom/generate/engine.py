@@ -74,7 +74,7 @@ class Engine:
     @torch.inference_mode()
     def read(self, style: Style) -> Words:
         """Return what the text encoder makes of the prompt, and of the negative prompt under guidance."""
-        prompts = [style.prompt, style.negative] if style.guidance_scale != 1 else [style.prompt]
+        prompts = [style.words, style.negative] if style.guidance_scale != 1 else [style.words]
         ids, lengths = self.tokenizer.pad(self.tokenizer.encode(prompts))
         ids, lengths = ids.to(self.device), lengths.to(self.device)
         return Words(self.text_encoder(ids, lengths), lengths)

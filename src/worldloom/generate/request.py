@@ -10,6 +10,7 @@ from typing import Any
 
 from worldloom.core.error import UsageError
 from worldloom.generate.card import SAMPLERS, Card, SamplerName
+from worldloom.generate.preset import PLAIN, Preset
 from worldloom.generate.size import Size
 
 MAX_PROMPT = 32_000  # characters, as in the Videos API
@@ -32,6 +33,13 @@ class Style:
     num_steps: int
     guidance_scale: float
     shift: float
+    name: str | None = None  # of the preset that was asked for
+    preset: Preset = PLAIN
+
+    @property
+    def words(self) -> str:
+        """What the model reads: the prompt, and what the named style adds to it."""
+        return self.preset.words(self.prompt)
 
     def settings(self) -> dict[str, Any]:
         """Return the values as the metadata of a file records them."""
@@ -43,6 +51,7 @@ class Style:
             "steps": self.num_steps,
             "guidance": self.guidance_scale,
             "shift": self.shift,
+            **({} if self.name is None else {"style": self.name, "words": self.words}),
         }
 
     def again(self, number: int) -> Style:

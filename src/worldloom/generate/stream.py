@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TypedDict, Unpack
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import TypedDict, Unpack, cast
 
+from worldloom.core.error import UsageError
 from worldloom.core.video import read_video
 from worldloom.generate import verbs
+from worldloom.generate.board import Board, Material, gather, lay_out
+from worldloom.generate.board_file import read_board
 from worldloom.generate.card import Card
 from worldloom.generate.clip import Clip, Footage
 from worldloom.generate.conform import Frames
 from worldloom.generate.engine import Engine, OnStep
+from worldloom.generate.preset import find_preset
+from worldloom.generate.recorded import recorded_request
 from worldloom.generate.request import check_fps, check_style, count_frames
 from worldloom.generate.size import Size, check_size, nearest_sizes, parse_size
 from worldloom.generate.source import Picture, Source, read_clip, read_picture
+from worldloom.generate.stretches import read_stretches
+from worldloom.generate.timeline import Timeline
 
 BRIDGE_SECONDS = 1.0  # of new footage in a loop or between two clips, unless told
 
@@ -24,6 +34,8 @@ class Options(TypedDict, total=False):
     seed: -1 (random, recorded in the settings) or 0 to 2**63 - 1; the same seed gives the same frames.
     steps: sampler steps, 1 to 1000. guidance: 1 (the prompt as it comes) to 50. negative: what should not be seen.
     sampler: euler, heun or unipc. shift: more than 1 spends more steps at high noise.
+    style: the name of a preset of the package or of the user's, which adds words to the prompt and stands in for what
+    is left out here.
     on_step: called with (steps done, steps in all), first with 0 done.
     """
 
@@ -33,6 +45,7 @@ class Options(TypedDict, total=False):
     negative: str
     sampler: str | None
     shift: float | None
+    style: str | None
     on_step: OnStep | None
 
 
@@ -158,24 +171,104 @@ class Stream:
                 or 1 inside a mask.
             mask: a picture or clip of the clip's size, bright where it may change; elsewhere it stays to the bit.
         """
+        return self._edit("edit", self._read(clip), prompt, strength, mask, options)
+
+    def remix(
+        self,
+        clip: Source,
+        prompt: str | None = None,
+        *,
+        strength: float | None = None,
+        mask: Source | None = None,
+        **options: Unpack[Options],
+    ) -> Footage:
+        """Paint a clip anew as `edit` does, by the settings recorded in it; what is given here takes their place.
+
+        `prompt` None keeps the recorded one. The seed is not taken over, as it would bring the same clip back. Raises
+        UsageError for a clip without our settings.
+        """
         source = self._read(clip)
-        region = None if mask is None else mask.frames if isinstance(mask, Clip) else read_video(mask).frames
-        if strength is None:
-            strength = 0.7 if region is None else 1.0
-        return verbs.edit(self._brush(prompt, options), source, strength, region)
+        recorded = recorded_request(source.settings, "the clip" if isinstance(clip, Clip) else str(clip))
+        given = {name: value for name, value in options.items() if value not in (None, "")}
+        words = recorded.pop("prompt") if prompt is None else prompt
+        how = cast(Options, {**recorded, **given})
+        return self._edit("remix", source, words, strength, mask, how)
+
+    def recut(
+        self,
+        clip: Source,
+        keep: str | Sequence[tuple[float, float]],
+        *,
+        seconds: float | None = None,
+        num_frames: int | None = None,
+        prompt: str | None = None,
+        **options: Unpack[Options],
+    ) -> Footage:
+        """Keep the best stretches of a clip at their own times, and paint what is before, between and after them.
+
+        Args:
+            keep: stretches in seconds, in order: `"0.5-1.5,3-4"` or [(0.5, 1.5), (3, 4)].
+            seconds, num_frames: of the result; neither means as long as the clip.
+        """
+        source = self._read(clip)
+        count = count_frames(source.fps, seconds=seconds, num_frames=num_frames, default=len(source.frames))
+        kept = read_stretches(keep, source, count)
+        return verbs.recut(self._brush_for(source, prompt, options), source, kept, count)
+
+    def storyboard(self, board: Board | str | os.PathLike[str], **options: Unpack[Options]) -> Footage:
+        """Paint a storyboard, a `Board` or a YAML file: text, picture and clip cards at given times.
+
+        Pictures and clips come out as they are; the time that they leave is painted in the words of the latest card.
+        """
+        board = board if isinstance(board, Board) else read_board(board)
+        material = gather(board, Fraction(self.card.fps))
+        size, rate = self._board_shape(board, material)
+        count = count_frames(rate, seconds=board.seconds)
+        timeline = Timeline(size, rate, lay_out(board, material, size, rate, count))
+        brush = self._brush(board.prompt, options, needs_prompt=False)
+        return verbs.storyboard(brush, timeline, [each.record() for each in board.cards])
 
     def _read(self, source: Source) -> Clip:
         return read_clip(source, check_fps(None, self.engine.card.fps))
 
     def _brush(self, prompt: str, options: Options, needs_prompt: bool = True) -> verbs.Brush:
-        how = {name: value for name, value in options.items() if name != "on_step"}
-        style = check_style(self.engine.card, prompt, needs_prompt=needs_prompt, **how)  # type: ignore[arg-type]
-        return verbs.Brush(self.engine, style, options.get("on_step"))
+        preset = find_preset(options.get("style"))
+        how = {name: value for name, value in options.items() if name not in ("on_step", "style")}
+        style = check_style(self.engine.card, prompt, needs_prompt=needs_prompt, **preset.fill(how))
+        named = replace(style, name=options.get("style"), preset=preset)
+        return verbs.Brush(self.engine, named, options.get("on_step"))
 
     def _brush_for(self, clip: Clip, prompt: str | None, options: Options) -> verbs.Brush:
         """Return the brush for footage beside a clip, which may say enough without words."""
         words = str(clip.settings.get("prompt", "")) if prompt is None else prompt
         return self._brush(words, options, needs_prompt=prompt is not None)
+
+    def _edit(
+        self,
+        verb: str,
+        clip: Clip,
+        prompt: str,
+        strength: float | None,
+        mask: Source | None,
+        options: Options,
+    ) -> Footage:
+        region = None if mask is None else mask.frames if isinstance(mask, Clip) else read_video(mask).frames
+        if strength is None:
+            strength = 0.7 if region is None else 1.0
+        return verbs.edit(self._brush(prompt, options), clip, strength, region, verb)
+
+    def _board_shape(self, board: Board, material: Material) -> tuple[Size, Fraction]:
+        """Return a board's size and frame rate; clips on it keep theirs, and so decide them."""
+        size = None if board.size is None else parse_size(board.size)
+        if not material.clips:
+            return self._size(size, False, material.first_picture, None), check_fps(board.fps, self.card.fps)
+        clip = material.clips[0][1]
+        for label, asked, has in (("size", size, clip.size), ("fps", board.fps, clip.fps)):
+            if asked not in (None, has):
+                raise UsageError(
+                    f"{board.place}: {label} is {asked} and the clips' is {has}; leave it out, as clips stay as they are"
+                )
+        return clip.size, clip.fps
 
     def _size(
         self, size: str | tuple[int, int] | None, force: bool, first: Frames | None, last: Frames | None

@@ -67,7 +67,8 @@ def generate(
 
 def extend(brush: Brush, clip: Clip, num_frames: int, backward: bool = False) -> Footage:
     """`num_frames` new frames after a clip, or before it; the clip's own stay as they are."""
-    pieces = [New(num_frames), clip.frames] if backward else [clip.frames, New(num_frames)]
+    new = New(num_frames)
+    pieces: list[Piece] = [new, clip.frames] if backward else [clip.frames, new]
     direction = "backward" if backward else "forward"
     return _beside(brush, "extend", clip, pieces, direction=direction)
 
