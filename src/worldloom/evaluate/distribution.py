@@ -75,6 +75,7 @@ def run_distribution(
                 found["model"].append(judge.features(piece.clip))
                 if number < variety.prompts:
                     again = range(1, variety.seeds)
+                    assert studio is not None
                     clips = [piece.clip, *(paint(suite, piece.prompt, piece.seed + n, studio) for n in again)]
                     seeds.append(np.stack([judge.features(clip) for clip in clips]))
                     family = piece.take.family
@@ -84,8 +85,8 @@ def run_distribution(
     middle, deviation = np.mean(found["second"], axis=0), np.std(found["second"], axis=0)
     scale = np.where(deviation > 1e-6, deviation, 1.0)  # a feature that never changes says nothing
 
-    def scaled(vectors: Sequence[np.ndarray]) -> np.ndarray:
-        return (np.stack(vectors) - middle) / scale
+    def scaled(vectors: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
+        return (np.asarray(vectors) - middle) / scale
 
     sets = {name: scaled(vectors) for name, vectors in found.items() if vectors}
     families = np.array([str(row["family"]) for row in rows])
@@ -113,15 +114,13 @@ def distance_lines(sets: Mapping[str, np.ndarray], families: np.ndarray) -> list
     """Return the distances from the second set of renders, over all families and for each that has enough clips."""
 
     def line(what: str, distance: Callable, unit: Unit, chosen: np.ndarray) -> Line:
-        figures = []
-        for who in ("model", "real"):
+        def figure(who: str) -> Figure:
             if who not in sets:
-                figures.append(Figure())
-                continue
+                return Figure()
             one, two = sets[who][chosen], sets["second"][chosen]
-            interval = half_sample_interval(distance, one, two)
-            figures.append(Figure(distance(one, two), interval, len(one)))
-        return Line(what, *figures, unit=unit)
+            return Figure(distance(one, two), half_sample_interval(distance, one, two), len(one))
+
+        return Line(what, figure("model"), figure("real"), unit)
 
     everyone = np.ones(len(families), bool)
     lines = [line("MMD x 1000", _milli_mmd, "", everyone), line("Frechet distance", frechet, "", everyone)]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -57,7 +58,7 @@ class Piece:
     def camera(self) -> str:
         return self.take.truth["look"]["camera_move"]
 
-    def describe(self) -> dict[str, object]:
+    def describe(self) -> dict[str, Any]:
         """Return what a result says of the piece, as plain values."""
         return {
             "number": self.number,
@@ -87,13 +88,12 @@ def render_piece(
     length = str(numpy_generator("prompt suite", suite.seed, number).choice(LENGTHS))
     prompt = take.captions[language_of(number, len(FAMILIES))][length][0]
     seed = derive_seed("painted", suite.seed, number) % 2**31 + again
-    return Piece(number, prompt, seed, take, paint(suite, prompt, seed, studio))
+    clip = None if studio is None else paint(suite, prompt, seed, studio)
+    return Piece(number, prompt, seed, take, clip)
 
 
-def paint(suite: FootageSuite, prompt: str, seed: int, studio: Studio | None) -> np.ndarray | None:
+def paint(suite: FootageSuite, prompt: str, seed: int, studio: Studio) -> np.ndarray:
     """Return the model's clip for a prompt, in the suite's size and length."""
-    if studio is None:
-        return None
     size = (suite.width, suite.height)
     return studio.paint("generate", prompt, num_frames=suite.num_frames, size=size, seed=seed)
 

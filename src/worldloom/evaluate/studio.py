@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -117,6 +117,8 @@ def _plain(value: Any) -> Any:
             "fps": _plain(value.fps),
             "prompt": value.settings.get("prompt"),
         }
+    if is_dataclass(value) and not isinstance(value, type):
+        return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
     if isinstance(value, Fraction):
         return str(value)
     if isinstance(value, list | tuple):

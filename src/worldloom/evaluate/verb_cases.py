@@ -13,6 +13,7 @@ from worldloom.core.error import UsageError
 from worldloom.core.seed import derive_seed
 from worldloom.evaluate.examples import SEED_BASE
 from worldloom.evaluate.studio import Studio
+from worldloom.generate.board import Board, BoardCard
 from worldloom.generate.clip import Clip
 from worldloom.worlds.families import FAMILIES
 from worldloom.worlds.look import COLOURS
@@ -25,6 +26,7 @@ FIRST_SEED = SEED_BASE + 2 * 10**12
 """World seeds of the verbs' takes; other suites' lie below."""
 WHOLE = 33  # frames of a take
 GIVEN = 17  # of them given to be extended, looped or edited
+NEW = WHOLE - GIVEN  # frames that are painted beside them
 ENDS = 12  # of them given at either end to be connected
 MOST = 10**6
 
@@ -62,33 +64,27 @@ class Case:
     other: np.ndarray = field(repr=False)
 
     def clip(self, frames: np.ndarray) -> Clip:
-        return Clip(frames, Fraction(FPS), {"prompt": self.prompt})
+        """Return frames of the case as a clip of ours, which knows its words."""
+        return Clip(frames, Fraction(FPS), {"generator": "worldloom", "prompt": self.prompt})
 
 
 @dataclass(frozen=True)
 class Task:
     """What a verb is asked on a case, and where its output is to be looked at.
 
-    `verb` of `Pipeline` is called with `sources` and `how`. `joins` are the first frames after each join; `given` holds
-    (first frame, frames) of what was given; `region` is bool [F, H, W], where an edit may change its source; `loop`:
+    `verb` of `Pipeline` is called with `sources` and `how` and returns `num_frames` frames. `joins` are the first frames after each join; `given` holds
+    (first frame, frames) of what must stay; `region` is bool [F, H, W], where an edit may change its source; `loop`:
     shown in a circle.
     """
 
     verb: str
     sources: tuple[Any, ...]
     how: dict[str, Any]
-    given: tuple[tuple[int, np.ndarray], ...]
+    num_frames: int
+    given: tuple[tuple[int, np.ndarray], ...] = ()
     joins: tuple[int, ...] = ()
     region: np.ndarray | None = None
     loop: bool = False
-
-    @property
-    def num_frames(self) -> int:
-        """Frames of the output."""
-        given = sum(len(frames) for _, frames in self.given)
-        if self.verb == "generate":
-            return int(self.how["num_frames"])
-        return given + int(self.how.get("num_frames", 0))
 
     def in_truth(self, real: np.ndarray) -> Task:
         """Return the task as the take itself solves it, to be measured in the model's place.
@@ -135,37 +131,57 @@ def _another(colour: str) -> str:
 
 def _image(case: Case) -> Task:
     first = case.whole[0]
-    size = (first.shape[1], first.shape[0])
-    how = {"image": first, "num_frames": GIVEN, "size": size}
-    return Task("generate", (case.prompt,), how, ((0, first[None]),))
+    how = {"image": first, "num_frames": GIVEN, "size": (first.shape[1], first.shape[0])}
+    return Task("generate", (case.prompt,), how, GIVEN, ((0, first[None]),))
 
 
 def _forward(case: Case) -> Task:
     given = case.whole[:GIVEN]
-    return Task("extend", (case.clip(given),), {"num_frames": WHOLE - GIVEN}, ((0, given),), (GIVEN,))
+    return Task("extend", (case.clip(given),), {"num_frames": NEW}, WHOLE, ((0, given),), (GIVEN,))
 
 
 def _backward(case: Case) -> Task:
-    new = WHOLE - GIVEN
-    given = case.whole[new:]
-    how = {"num_frames": new, "backward": True}
-    return Task("extend", (case.clip(given),), how, ((new, given),), (new,))
+    given = case.whole[NEW:]
+    how = {"num_frames": NEW, "backward": True}
+    return Task("extend", (case.clip(given),), how, WHOLE, ((NEW, given),), (NEW,))
 
 
 def _loop(case: Case) -> Task:
     given = case.whole[:GIVEN]
-    how = {"num_frames": WHOLE - GIVEN}
-    return Task("loop", (case.clip(given),), how, ((0, given),), (0, GIVEN), loop=True)
+    how = {"num_frames": NEW}
+    return Task("loop", (case.clip(given),), how, WHOLE, ((0, given),), (0, GIVEN), loop=True)
 
 
 def _connect(case: Case) -> Task:
     """Two pieces of one take or, in every second pair of cases, of two takes."""
     first = case.whole[:ENDS]
     second = (case.other if case.number // 2 % 2 else case.whole)[-ENDS:]
-    new = WHOLE - 2 * ENDS
-    sources = case.clip(first), case.clip(second)
-    given = (0, first), (ENDS + new, second)
-    return Task("connect", sources, {"num_frames": new}, given, (ENDS, ENDS + new))
+    back = WHOLE - ENDS
+    how = {"num_frames": back - ENDS}
+    given = (0, first), (back, second)
+    return Task("connect", (case.clip(first), case.clip(second)), how, WHOLE, given, (ENDS, back))
+
+
+def _recut(case: Case) -> Task:
+    """Two stretches of half a second stay where they are; what is before, between and after them is new."""
+    kept = (4, 12), (20, 28)
+    how = {"keep": [(first / FPS, end / FPS) for first, end in kept]}
+    given = tuple((first, case.whole[first:end]) for first, end in kept)
+    return Task(
+        "recut", (case.clip(case.whole),), how, WHOLE, given, tuple(at for pair in kept for at in pair)
+    )
+
+
+def _storyboard(case: Case) -> Task:
+    """Words, then a clip after half a second, then a picture at the end of two."""
+    clip, picture = case.whole[8:20], case.whole[-1]
+    cards = [
+        BoardCard(0.0, text=case.prompt),
+        BoardCard(8 / FPS, clip=case.clip(clip)),
+        BoardCard((WHOLE - 1) / FPS, picture=picture),
+    ]
+    given = (8, clip), (WHOLE - 1, picture[None])
+    return Task("storyboard", (Board(cards, WHOLE / FPS),), {}, WHOLE, given, (8, 20, WHOLE - 1))
 
 
 def _edit(case: Case) -> Task:
@@ -180,7 +196,11 @@ def _edit(case: Case) -> Task:
         picture[round(0.3 * height) : round(0.85 * height), columns] = 255
     how = {"mask": Clip(mask, Fraction(FPS))}
     region = np.broadcast_to(mask[..., 0] > 0, source.shape[:3])
-    return Task("edit", (case.clip(source), case.changed_prompt), how, ((0, source),), region=region)
+    return Task("edit", (case.clip(source), case.changed_prompt), how, GIVEN, ((0, source),), region=region)
+
+
+def _remix(case: Case) -> Task:
+    return Task("remix", (case.clip(case.whole[:GIVEN]), case.changed_prompt), {}, GIVEN)
 
 
 VERBS: dict[str, Callable[[Case], Task]] = {
@@ -189,5 +209,8 @@ VERBS: dict[str, Callable[[Case], Task]] = {
     "extend backward": _backward,
     "loop": _loop,
     "connect": _connect,
+    "recut": _recut,
+    "storyboard": _storyboard,
     "edit with mask": _edit,
+    "remix": _remix,
 }
