@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers import WanPipeline
+from diffusers.loaders.single_file_utils import convert_wan_transformer_to_diffusers
 from safetensors.torch import load_file, save_file
 
 from tests.generate import releases
@@ -47,6 +48,12 @@ def _folder(release: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return adopt(find_release([release]), tmp_path_factory.mktemp("adopted") / "model")
 
 
+@pytest.fixture(scope="module", name="source")
+def _source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The smallest release, in one file for each part."""
+    return releases.write_release(tmp_path_factory.mktemp("one") / "original", "wan2.1-t2v")
+
+
 def small(folder: Path) -> Path:
     """Let the card say that small sizes and short clips were trained."""
     card = json.loads((folder / CARD_FILE).read_text())
@@ -72,8 +79,6 @@ def test_a_release_goes_the_whole_way(kind: str, release: Path, folder: Path) ->
 
 def test_every_tensor_arrives(release: Path, folder: Path) -> None:
     """Of the transformer by name and value, through diffusers' own converter."""
-    from diffusers.loaders.single_file_utils import convert_wan_transformer_to_diffusers
-
     for part, source in (("transformer", "high_noise_model"), ("transformer_2", "low_noise_model")):
         files = sorted((release / source).glob("*.safetensors")) or sorted(
             release.glob("diffusion*.safetensors")
@@ -86,7 +91,7 @@ def test_every_tensor_arrives(release: Path, folder: Path) -> None:
         assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
 
 
-def test_exports_are_found_again(folder: Path, tmp_path: Path) -> None:
+def test_exports_are_found_again(kind: str, folder: Path, tmp_path: Path) -> None:
     """Plain diffusers and original names: both lead back to the same bytes of weights."""
     for layout in ("diffusers", "original"):
         plain, again = tmp_path / layout, tmp_path / f"{layout}-again"
@@ -95,16 +100,13 @@ def test_exports_are_found_again(folder: Path, tmp_path: Path) -> None:
         )
         assert not (plain / CARD_FILE).exists()
         assert cli.main(["models", "import", str(plain), "-o", str(again), "--quiet"]) == 0
+        assert load_card(again).name == EXPECTED[kind][0] + "-relative"
         for file in folder.rglob("*.safetensors"):
             assert (again / file.relative_to(folder)).read_bytes() == file.read_bytes()
 
 
 class TestOneKind:
     """What does not depend on the kind, on the smallest."""
-
-    @pytest.fixture(scope="class", name="source")
-    def _source(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
-        return releases.write_release(tmp_path_factory.mktemp("one") / "original", "wan2.1-t2v")
 
     @pytest.fixture(name="copy")
     def _copy(self, source: Path, tmp_path: Path) -> Path:
@@ -136,6 +138,11 @@ class TestOneKind:
             assert torch.equal(
                 apart.parts["transformer"].read(name), together.parts["transformer"].read(name)
             )
+
+    def test_a_checkpoint_keeps_its_own_card(self, source: Path, tmp_path: Path) -> None:
+        small(adopt(find_release([source]), tmp_path / "model"))
+        again = adopt(find_release([tmp_path / "model"]), tmp_path / "again")
+        assert load_card(again).sizes == ((32, 32),) == load_card(tmp_path / "model").sizes
 
     def test_dtype(self, source: Path, tmp_path: Path) -> None:
         release = find_release([source])

@@ -30,8 +30,9 @@ DIFFUSERS, ORIGINAL = "diffusers layout", "original release"
 TRANSFORMER, VAE, TEXT_ENCODER = "transformer", "vae", "text_encoder"
 # Names that only one kind of model has, in one of the two layouts.
 MARKS: dict[tuple[str, str], str] = {
-    (TRANSFORMER, DIFFUSERS): r"^condition_embedder\.|\.attn[12]\.",
-    (TRANSFORMER, ORIGINAL): r"^(model\.diffusion_model\.)?(head\.|time_embedding\.)|\.(self|cross)_attn\.",
+    (TRANSFORMER, DIFFUSERS): r"^condition_embedder\.|^blocks\.\d+\.attn[12]\.",
+    (TRANSFORMER, ORIGINAL): rf"^({re.escape(dit_original.PREFIX)})?"
+    r"(head\.|time_embedding\.|blocks\.\d+\.(self|cross)_attn\.)",
     (VAE, DIFFUSERS): r"^(en|de)coder\.(mid_block|down_blocks|up_blocks)\.",
     (VAE, ORIGINAL): r"^(en|de)coder\.(middle|downsamples|upsamples)\.",
     (TEXT_ENCODER, DIFFUSERS): r"^encoder\.block\.",

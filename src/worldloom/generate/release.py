@@ -11,6 +11,7 @@ from worldloom.core.error import UsageError
 from worldloom.core.weights import INDEX_SUFFIX, PICKLES, SUFFIX, listed, pickle_warning, shard_names
 from worldloom.generate.assembly import INDEX_FILE, REFINER, Assembly
 from worldloom.generate.card import Card
+from worldloom.generate.folder import CARD_FILE, load_card
 from worldloom.generate.part import IMAGE_ENCODER, TEXT_ENCODER, TRANSFORMER, VAE, Part, find_part
 from worldloom.generate.published import assembly_of, identify
 from worldloom.text.tokenizer import FILE as TOKENIZER_FILE
@@ -55,9 +56,8 @@ def find_release(sources: Sequence[Path]) -> Release:
         )
     card, assembly = _describe(sources, parts)
     _check_fit(parts, Tokenizer.load(tokenizers[0]), assembly)
-    return Release(
-        {name: part for name, part in parts.items() if name in assembly.parts}, *tokenizers, card, assembly
-    )
+    kept = {name: part for name, part in parts.items() if name in assembly.parts}
+    return Release(kept, tokenizers[0], card, assembly)
 
 
 def _weight_paths(source: Path) -> list[Path]:
@@ -116,7 +116,7 @@ def _complain(sources: Sequence[Path], missing: Sequence[str]) -> NoReturn:
 
 
 def _describe(sources: Sequence[Path], parts: dict[str, Part]) -> tuple[Card, Assembly]:
-    """Return card and assembly: an index's word where there is one, else what is published of such a transformer."""
+    """Return card and assembly: a source's own word where it has one, else what is published of such a transformer."""
     indexes = [source for source in sources if source.is_dir() and (source / INDEX_FILE).is_file()]
     assembly = Assembly.read(indexes[0]) if indexes else None
     config, experts = parts[TRANSFORMER].config, 2 if REFINER in parts else 1
@@ -125,7 +125,8 @@ def _describe(sources: Sequence[Path], parts: dict[str, Part]) -> tuple[Card, As
         assembly = assembly_of(published, config, experts)
         if experts == 2 and assembly.boundary is None:
             raise UsageError("two transformers of a kind that was never published as a pair of experts")
-    return published.card(exact), assembly
+    own = [source for source in sources if (source / CARD_FILE).is_file()]
+    return load_card(own[0]) if own else published.card(exact), assembly
 
 
 def _check_fit(parts: dict[str, Part], tokenizer: Tokenizer, assembly: Assembly) -> None:

@@ -95,7 +95,8 @@ class ImageEncoder(nn.Module):
         encoder.model.load_state_dict(tensors, assign=True)
         # a buffer that no file needs to hold
         count = encoder.shapes["embeddings.position_embedding.weight"][0]
-        encoder.model.embeddings.position_ids = torch.arange(count, device=device)[None]
+        positions = torch.arange(count, device=device)[None]
+        encoder.model.embeddings.register_buffer("position_ids", positions, persistent=False)
         return encoder.eval()
 
     @property
