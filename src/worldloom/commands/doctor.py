@@ -107,6 +107,15 @@ def check_worlds() -> Check:
     return Check("mujoco", "ok", f"{version}, renders offscreen by {' and '.join(working)}", serves)
 
 
+def check_families() -> Check:
+    """Look for diffusers, which is not imported for that: it takes seconds."""
+    serves = "LTX-Video, HunyuanVideo and other families"
+    if importlib.util.find_spec("diffusers") is None:
+        install = "pip install 'worldloom[families]'"
+        return Check("diffusers", "missing", "diffusers is not installed", serves, install)
+    return Check("diffusers", "ok", importlib.metadata.version("diffusers"), serves)
+
+
 def check_weights() -> Check:
     if not (names := packaged_models()):
         install = "pip install --force-reinstall worldloom"
@@ -135,6 +144,7 @@ CHECKS: tuple[Callable[[], Check], ...] = (
     check_weights,
     check_disk,
     check_worlds,
+    check_families,
 )
 
 

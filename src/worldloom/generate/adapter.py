@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from importlib.util import find_spec
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, NoReturn, Unpack
 
 import numpy as np
@@ -54,10 +53,9 @@ LIBRARIES = ("diffusers", "transformers", "ltx2")
 class Adapter:
     """The verbs of a checkpoint of another family; `generate` and `image` return `Footage`, the rest is refused.
 
-    `dtype` None takes the number format that is fast on `device`. `offload` is diffusers' own: "cpu" keeps each part
-    in the CPU's memory but while it works, "disk" each layer in a file; both load everything once. Raises Failure for
-    a package that is missing and a folder that cannot be loaded; UsageError for a request that the family cannot
-    meet, with what it can.
+    `dtype` None takes the number format that is fast on `device`; `offload="cpu"` keeps each part in the CPU's memory
+    but while it works. Raises Failure for a package that is missing and a folder that cannot be loaded; UsageError for
+    a request that the family cannot meet, with what it can.
     """
 
     family: Family
@@ -66,9 +64,12 @@ class Adapter:
     dtype: torch.dtype | None = None
     offload: str = "none"
     loaded: Any = field(default=None, init=False)  # the one diffusers pipeline in memory
-    shelf: Any = field(default=None, init=False)  # the temporary folder of `offload="disk"`
 
     def __post_init__(self) -> None:
+        if (
+            self.offload == "disk"
+        ):  # diffusers 0.42 reads one part's layers for another's, and tables as garbage
+            raise UsageError(f"offload disk is for Wan's layout; {self.family.name} can use cpu or none")
         _check_packages(self.folder, self.family)
         _check_folder(self.folder, (*LIBRARIES, *self.family.needs))
 
@@ -267,11 +268,6 @@ class Adapter:
     def _place(self, pipeline: Any) -> None:
         if self.offload == "cpu":
             pipeline.enable_model_cpu_offload(device=self.device)
-        elif self.offload == "disk":
-            self.shelf = TemporaryDirectory(prefix="worldloom-")
-            for part, module in pipeline.components.items():
-                if isinstance(module, torch.nn.Module) and part != "safety_checker":  # which moves itself
-                    _shelve(module, self.device, f"{self.shelf.name}/{part}")
         else:
             pipeline.to(self.device)
 
@@ -314,19 +310,6 @@ def hushed() -> Iterator[None]:
             library.set_verbosity(verbosity)
             if drawing:
                 library.enable_progress_bar()
-
-
-def _shelve(module: torch.nn.Module, device: torch.device, folder: str) -> None:
-    """Let the layers of a module wait in files of their own folder.
-
-    diffusers names the files by layer alone: in one folder for a whole pipeline, as its own call has it, a layer of
-    one part reads the weights of its namesake in another (diffusers 0.42).
-    """
-    from diffusers.hooks import apply_group_offloading
-
-    apply_group_offloading(
-        module, device, torch.device("cpu"), offload_type="leaf_level", offload_to_disk_path=folder
-    )
 
 
 def _pipeline_class(name: str) -> Any:

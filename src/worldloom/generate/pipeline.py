@@ -12,7 +12,6 @@ from typing import Concatenate, ParamSpec
 import torch
 
 from worldloom.core.device import resolve_device
-from worldloom.core.error import UsageError
 from worldloom.generate.adapter import Adapter
 from worldloom.generate.card import Card
 from worldloom.generate.clip import Clip, Footage
@@ -66,11 +65,7 @@ class Pipeline:
         place = resolve_device(device)
         how = check_offload(offload, place)
         if (family := family_of(name)) is not None:
-            if how != "none":
-                raise UsageError(
-                    f"offload {how} is for Wan's layout, and {name} holds another family; use none"
-                )
-            return cls(Adapter(family, Path(name), place, dtype))
+            return cls(Adapter(family, Path(name), place, dtype, how))
         return cls(Stream(load_checkpoint(find_folder(name), place, dtype, how)))
 
     @property
