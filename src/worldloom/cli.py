@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from worldloom.commands.paint_arguments import PAINTING
 from worldloom.core.error import Failure, UsageError
 
 DONE, FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -134,114 +135,10 @@ def _add_output(parser: Parser, metavar: str) -> None:
     parser.add_argument("--force", action="store_true", help="replace an existing file")
 
 
-def _add_resume(parser: Parser) -> None:
-    parser.add_argument(
-        "--resume", action="store_true", help="go on with an interrupted run, from OUT.partial beside OUT.mp4"
-    )
-
-
-def _add_style(parser: Parser) -> None:
-    style = parser.add_argument_group("how to paint")
-    style.add_argument("--model", default="tiny", metavar="NAME_OR_FOLDER", help="default: tiny")
-    style.add_argument("--device", default="auto", metavar="auto|cpu|cuda|mps", help="default: auto")
-    style.add_argument("--seed", type=int, metavar="N", help="same seed, same frames; -1 (default) draws one")
-    style.add_argument("--steps", type=int, metavar="N", help="sampler steps, 1 to 1000")
-    style.add_argument(
-        "--guidance", type=float, metavar="G", help="how closely to follow the prompt, 1 to 50"
-    )
-    style.add_argument("--negative", default="", metavar="TEXT", help="what should not be seen")
-    style.add_argument("--sampler", metavar="euler|heun|unipc")
-
-
-def _add_duration(parser: Parser, default: str) -> None:
-    parser.add_argument("--seconds", type=float, metavar="S", help=f"duration of the new footage; {default}")
-    parser.add_argument("--frames", type=int, metavar="N", help="the same as a count of frames")
-
-
-def _add_size(parser: Parser) -> None:
-    parser.add_argument("--size", metavar="WxH", help="also 1280*720, 480p, 720p, 1080p")
-    parser.add_argument("--force-size", action="store_true", help="paint a size the model was not trained on")
-
-
-def _add_generate(verbs: Any, name: str, shared: Parser) -> None:
-    examples = """"a red ball bounces on a wooden floor" -o ball.mp4
-    "一个红球在木地板上弹跳" --seconds 2 --seed 7 -o ball.mp4
-    "the ball rolls away" --image first.png --size 160x96 -o roll.mp4"""
-    parser = _verb(verbs, name, shared, "text to video", examples)
-    parser.add_argument("prompt", metavar="PROMPT", help="what should be seen, in English or Chinese")
-    _add_output(parser, "OUT.mp4")
-    _add_resume(parser)
-    parser.add_argument("--image", type=Path, metavar="FILE", help="the first frame")
-    parser.add_argument("--last-image", type=Path, metavar="FILE", help="the last frame")
-    _add_duration(parser, "default: what the model was trained on")
-    _add_size(parser)
-    parser.add_argument("--fps", type=float, metavar="N", help="frames per second of the file, 1 to 120")
-    parser.add_argument("-n", dest="variations", type=int, default=1, metavar="N", help="write N variations")
-    _add_style(parser)
-    parser.set_defaults(do=_paint)
-
-
-def _add_image(verbs: Any, name: str, shared: Parser) -> None:
-    parser = _verb(verbs, name, shared, "text to image: one frame", '"a blue box on sand" -o box.png')
-    parser.add_argument("prompt", metavar="PROMPT", help="what should be seen, in English or Chinese")
-    _add_output(parser, "OUT.png")
-    _add_size(parser)
-    parser.add_argument("-n", dest="variations", type=int, default=1, metavar="N", help="write N variations")
-    _add_style(parser)
-    parser.set_defaults(do=_paint)
-
-
-def _add_extend(verbs: Any, name: str, shared: Parser) -> None:
-    examples = """ball.mp4 --seconds 2 -o longer.mp4
-    ball.mp4 --seconds 1 --backward --prompt "a red ball falls" -o earlier.mp4"""
-    parser = _verb(verbs, name, shared, "new footage after or before a clip, which stays as it is", examples)
-    parser.add_argument("clip", type=Path, metavar="CLIP")
-    _add_output(parser, "OUT.mp4")
-    _add_resume(parser)
-    _add_duration(parser, "required, this or --frames")
-    parser.add_argument("--backward", action="store_true", help="before the clip instead of after it")
-    parser.add_argument("--prompt", metavar="TEXT", help="default: the one recorded in the clip")
-    _add_style(parser)
-    parser.set_defaults(do=_paint)
-
-
-def _add_loop(verbs: Any, name: str, shared: Parser) -> None:
-    summary = "a closing stretch, so that the clip's last frame runs into its first"
-    parser = _verb(verbs, name, shared, summary, "ball.mp4 --seconds 1 -o endless.mp4")
-    parser.add_argument("clip", type=Path, metavar="CLIP")
-    _add_output(parser, "OUT.mp4")
-    _add_resume(parser)
-    _add_duration(parser, "default: 1 second")
-    parser.add_argument("--prompt", metavar="TEXT", help="default: the one recorded in the clip")
-    _add_style(parser)
-    parser.set_defaults(do=_paint)
-
-
-def _add_connect(verbs: Any, name: str, shared: Parser) -> None:
-    parser = _verb(
-        verbs, name, shared, "new footage between two clips", "one.mp4 two.mp4 --seconds 1 -o both.mp4"
-    )
-    parser.add_argument("first", type=Path, metavar="A")
-    parser.add_argument("second", type=Path, metavar="B")
-    _add_output(parser, "OUT.mp4")
-    _add_resume(parser)
-    _add_duration(parser, "default: 1 second")
-    parser.add_argument("--prompt", metavar="TEXT", help="default: the one recorded in the first clip")
-    _add_style(parser)
-    parser.set_defaults(do=_paint)
-
-
-def _add_edit(verbs: Any, name: str, shared: Parser) -> None:
-    examples = """ball.mp4 "a green ball bounces on snow" --strength 0.6 -o snow.mp4
-    ball.mp4 "a blue cube" --mask region.png -o cube.mp4"""
-    parser = _verb(verbs, name, shared, "same motion, new look; with a mask, only inside it", examples)
-    parser.add_argument("clip", type=Path, metavar="CLIP")
-    parser.add_argument("prompt", metavar="PROMPT")
-    _add_output(parser, "OUT.mp4")
-    _add_resume(parser)
-    parser.add_argument("--strength", type=float, metavar="0..1", help="default: 0.7, or 1 inside a mask")
-    parser.add_argument("--mask", type=Path, metavar="FILE", help="picture or clip, white where to change")
-    _add_style(parser)
+def _add_painting(verbs: Any, name: str, shared: Parser) -> None:
+    painting = PAINTING[name]
+    parser = _verb(verbs, name, shared, painting.summary, painting.examples)
+    painting.add(parser)
     parser.set_defaults(do=_paint)
 
 
@@ -300,13 +197,16 @@ def _add_evaluate(verbs: Any, name: str, shared: Parser) -> None:
     parser = _verb(
         verbs, name, shared, "measure a model: one table, and how each number was made", "prompts -o out"
     )
-    parser.add_argument("suite", metavar="SUITE", help="prompts, autoencoder, or judge (trains it)")
+    parser.add_argument("suite", metavar="SUITE", help="prompts, verbs, motion, distribution, autoencoder, or judge (trains it)")
     parser.add_argument("-o", "--output", type=Path, default=Path("out"), metavar="DIR", help="default: out")
     parser.add_argument("--force", action="store_true", help="replace an existing report")
     parser.add_argument("--model", default="tiny", metavar="NAME_OR_FOLDER", help="default: tiny")
     parser.add_argument("--device", default="auto", metavar="auto|cpu|cuda|mps", help="default: auto")
     parser.add_argument("--steps", type=int, metavar="N", help="sampler steps, 1 to 1000")
     parser.add_argument("--guidance", type=float, metavar="G", help="1 to 50")
+    parser.add_argument("--takes", type=int, metavar="N", help="held-out takes; default: the suite's own")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the suite: other takes, 0 to 999")
+    parser.add_argument("--clips", type=Path, metavar="DIR", help="keeps painted clips; default: clips in DIR of -o")
     parser.set_defaults(do=_evaluate)
 
 
@@ -325,12 +225,7 @@ def _add_doctor(verbs: Any, name: str, shared: Parser) -> None:
 
 
 VERBS: dict[str, Callable[[Any, str, Parser], None]] = {
-    "generate": _add_generate,
-    "image": _add_image,
-    "extend": _add_extend,
-    "loop": _add_loop,
-    "connect": _add_connect,
-    "edit": _add_edit,
+    **dict.fromkeys(PAINTING, _add_painting),
     "worlds": _add_worlds,
     "train": _add_train,
     "evaluate": _add_evaluate,
@@ -367,8 +262,9 @@ def _evaluate(args: argparse.Namespace) -> Outcome:
 
     painting = command.Painting(steps=args.steps, guidance=args.guidance, device=args.device)
     return command.evaluate(
-        args.suite, args.model, output=args.output, painting=painting, force=args.force, quiet=args.quiet
-    )
+        args.suite, args.model, output=args.output, painting=painting, takes=args.takes, seed=args.seed,
+        clips=args.clips, force=args.force, quiet=args.quiet,
+    )  # fmt: skip
 
 
 def _models(args: argparse.Namespace) -> Outcome:

@@ -1,4 +1,4 @@
-"""What `worldloom generate | image | extend | loop | connect | edit` do: a request, a bar, a file."""
+"""What the verbs that paint do: a request, a bar, a file."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 
 from worldloom.core.error import UsageError
 from worldloom.core.progress import Bar, progress
+from worldloom.generate.board_file import read_board
 from worldloom.generate.clip import (
     PICTURE_SUFFIXES,
     VIDEO_SUFFIXES,
@@ -22,16 +23,20 @@ from worldloom.generate.clip import (
 )
 from worldloom.generate.journal import recorded_settings
 from worldloom.generate.pipeline import Pipeline
+from worldloom.generate.preset import find_preset
 from worldloom.generate.request import RANDOM_SEED, SEED_LIMIT
 from worldloom.generate.stream import Options
 
 MAX_VARIATIONS = 1000
+FULL_COLOUR = (
+    "; in 4:4:4 for the frames given, which Chrome, VLC and mpv play (--chroma 420 plays everywhere)"
+)
 
 
 def run(args: Namespace) -> dict[str, Any]:
     """Paint what the parsed command line asks for; returns what was written, for people or as JSON."""
     picture = args.verb == "image"
-    targets = variation_paths(args.output, getattr(args, "variations", 1))
+    targets = variation_paths(args.output, args.variations)
     resume = getattr(args, "resume", False)
     for target in targets:  # before the models are loaded, let alone run
         check_output(target, args.force, PICTURE_SUFFIXES if picture else VIDEO_SUFFIXES)
@@ -39,9 +44,12 @@ def run(args: Namespace) -> dict[str, Any]:
             check_beginning(target, args.force, resume)
     if resume:
         _take_up(args, targets)
+    find_preset(args.style)  # likewise
+    if args.verb == "storyboard":
+        args.board = read_board(args.board)
     pipeline = Pipeline.from_pretrained(args.model, device=args.device)
     if not args.quiet:
-        _warn_of_unknown_words(pipeline, getattr(args, "prompt", None))
+        _warn_of_unknown_words(pipeline, _words(args))
     written: list[dict[str, Any]] = []
     for number, target in enumerate(targets):
         with Meter(target.name, args.quiet) as meter:
@@ -50,7 +58,10 @@ def run(args: Namespace) -> dict[str, Any]:
                 options["seed"] = (written[0]["seed"] + number) % SEED_LIMIT
             footage = LAYOUTS[args.verb](pipeline, args, options)
             began = time.perf_counter()
-            footage.clip().save(target, args.force) if picture else footage.save(target, args.force, resume)
+            if picture:
+                footage.clip().save(target, args.force)
+            else:
+                footage.save(target, args.force, resume, args.chroma)
         taken = round(time.perf_counter() - began, 3)
         written.append({"file": str(target), **footage.settings, "seconds_taken": taken})
     return {"files": written}
@@ -60,7 +71,7 @@ def describe(result: dict[str, Any]) -> str:
     """Return what was written as lines for people."""
     return "\n".join(
         f"{file['file']}: {file['frames']} frames of {file['size']} at {file['fps']} frames/s, "
-        f"seed {file['seed']}, {file['seconds_taken']:.1f} s"
+        f"seed {file['seed']}, {file['seconds_taken']:.1f} s{FULL_COLOUR * (file.get('chroma') == '4:4:4')}"
         for file in result["files"]
     )
 
@@ -82,7 +93,7 @@ class Meter:
     def __call__(self, done: int, total: int) -> None:
         if self.bar is None:
             self.bar = self.stack.enter_context(progress(total, self.label, self.quiet, "step"))
-        self.bar.jump(done)
+        self.bar.jump(done, total)
 
 
 def variation_paths(output: Path, count: int) -> list[Path]:
@@ -150,6 +161,20 @@ def _edit(pipeline: Pipeline, args: Namespace, options: Options) -> Footage:
     return pipeline.stream.edit(args.clip, args.prompt, strength=args.strength, mask=args.mask, **options)
 
 
+def _remix(pipeline: Pipeline, args: Namespace, options: Options) -> Footage:
+    return pipeline.stream.remix(args.clip, args.prompt, strength=args.strength, mask=args.mask, **options)
+
+
+def _recut(pipeline: Pipeline, args: Namespace, options: Options) -> Footage:
+    return pipeline.stream.recut(
+        args.clip, args.keep, seconds=args.seconds, num_frames=args.frames, prompt=args.prompt, **options
+    )
+
+
+def _storyboard(pipeline: Pipeline, args: Namespace, options: Options) -> Footage:
+    return pipeline.stream.storyboard(args.board, **options)
+
+
 LAYOUTS: dict[str, Callable[[Pipeline, Namespace, Options], Footage]] = {
     "generate": _generate,
     "image": _image,
@@ -157,6 +182,9 @@ LAYOUTS: dict[str, Callable[[Pipeline, Namespace, Options], Footage]] = {
     "loop": _loop,
     "connect": _connect,
     "edit": _edit,
+    "remix": _remix,
+    "recut": _recut,
+    "storyboard": _storyboard,
 }
 
 
@@ -167,8 +195,13 @@ def _options(args: Namespace, meter: Meter) -> Options:
         "guidance": args.guidance,
         "negative": args.negative,
         "sampler": args.sampler,
+        "style": args.style,
         "on_step": meter,
     }
+
+
+def _words(args: Namespace) -> str | None:
+    return args.board.prompt if args.verb == "storyboard" else args.prompt
 
 
 def _warn_of_unknown_words(pipeline: Pipeline, prompt: str | None) -> None:

@@ -22,6 +22,11 @@ class Coding:
     pixel_format: PixelFormat
     options: Mapping[str, str]
 
+    @property
+    def chroma(self) -> str:
+        """How densely colours are stored: 4:2:0 or 4:4:4."""
+        return "4:2:0" if self.pixel_format == "yuv420p" else "4:4:4"
+
 
 def by_look(crf: float, preset: str = "medium", pixel_format: PixelFormat = "yuv420p") -> Coding:
     """Return the coding that spends bits where eyes look; `crf` 0-51, 16 is visually lossless on rendered scenes."""

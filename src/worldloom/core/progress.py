@@ -48,10 +48,10 @@ class Bar:
             if note is not None:
                 self.display.update(self.task, note=note)
 
-    def jump(self, completed: float) -> None:
-        """Set the units done, as after a resume."""
+    def jump(self, completed: float, total: float | None = None) -> None:
+        """Set the units done, as after a resume, and their total where it has become another."""
         if self.display is not None:
-            self.display.update(self.task, completed=completed)
+            self.display.update(self.task, completed=completed, total=total)
 
 
 @contextmanager

@@ -64,6 +64,7 @@ class Footage:
         check_beginning(target, force, resume)
         draft, size = draft_of(target), self.size
         coding = choose_coding(self.given, chroma)
+        self.settings = {**self.settings, "chroma": coding.chroma}
         writer = DraftWriter(target, draft, size.width, size.height, self.fps, self.settings, force, coding)
         with self.journal.kept_in(folder_of(target), self.settings, resume):
             try:

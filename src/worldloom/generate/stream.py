@@ -190,9 +190,11 @@ class Stream:
         source = self._read(clip)
         recorded = recorded_request(source.settings, "the clip" if isinstance(clip, Clip) else str(clip))
         given = {name: value for name, value in options.items() if value not in (None, "")}
-        words = recorded.pop("prompt") if prompt is None else prompt
+        words = recorded.pop("prompt")
+        if "style" in given:  # another style brings settings of its own
+            recorded.clear()
         how = cast(Options, {**recorded, **given})
-        return self._edit("remix", source, words, strength, mask, how)
+        return self._edit("remix", source, words if prompt is None else prompt, strength, mask, how)
 
     def recut(
         self,
