@@ -47,12 +47,13 @@ def object_cells(judge: Judge, clip: UInt8[np.ndarray, "F H W 3"]) -> Bool[np.nd
     return (torch.cat(parts)[:, rows, columns] > 0).numpy()
 
 
-def find_losses(judge: Judge, clip: UInt8[np.ndarray, "F H W 3"]) -> tuple[list[Loss], int]:
+def find_losses(
+    clip: UInt8[np.ndarray, "F H W 3"], cells: Bool[np.ndarray, "F h w"]
+) -> tuple[list[Loss], int]:
     """Return what vanishes and what appears in a clip whose camera stands still, and how many objects were followed.
 
-    Of a clip of at least 2 * `BEGINNING` + `PATIENCE` frames.
+    `cells` say where objects are (`object_cells`). Of a clip of at least 2 * `BEGINNING` + `PATIENCE` frames.
     """
-    cells = object_cells(judge, clip)
     gone, followed = _gone(clip, cells)
     come, back = _gone(clip[::-1], cells[::-1])
     last = len(clip) - 1
@@ -66,7 +67,7 @@ def _gone(
 ) -> tuple[list[tuple[int, tuple[float, float]]], int]:
     """Return (frame, place) of every object of the first frames that is missed in the last, and how many there were."""
     height, width = clip.shape[1:3]
-    masks = np.stack([_enlarged(labels, height, width) for labels in _linked(cells[:BEGINNING])])
+    masks = pixels_of(np.stack(_linked(cells[:BEGINNING])), clip).astype(np.uint8)
     tracks = track(clip, masks, range(1, int(masks.max()) + 1))
     found = []
     for path in tracks.values():
@@ -128,9 +129,9 @@ def label(cells: Bool[np.ndarray, "h w"]) -> Int[np.ndarray, "h w"]:
     return labels
 
 
-def _enlarged(labels: Int[np.ndarray, "h w"], height: int, width: int) -> UInt8[np.ndarray, "H W"]:
-    large = labels.repeat(CELL, axis=0).repeat(CELL, axis=1)[:height, :width]
-    return large.astype(np.uint8)
+def pixels_of(cells: np.ndarray, clip: UInt8[np.ndarray, "F H W 3"]) -> np.ndarray:
+    """Return cells [F, h, w] of 4 x 4 pixels as pixels [F, H, W] of the clip."""
+    return cells.repeat(CELL, axis=1).repeat(CELL, axis=2)[:, : clip.shape[1], : clip.shape[2]]
 
 
 def erase(
