@@ -117,10 +117,14 @@ def write_picture(
         )
 
 
-def encode_picture(frame: UInt8[np.ndarray, "H W 3"]) -> bytes:
-    """Return one RGB frame as PNG bytes, without loss, for training shards."""
+def encode_picture(frame: UInt8[np.ndarray, "H W 3"], quality: int | None = None) -> bytes:
+    """Return one RGB frame as PNG bytes, without loss, or as WebP of a `quality` from 1 to 100."""
     buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(frame)).save(buffer, "PNG", compress_level=3)
+    image = Image.fromarray(np.ascontiguousarray(frame))
+    if quality is None:
+        image.save(buffer, "PNG", compress_level=3)
+    else:
+        image.save(buffer, "WEBP", quality=quality)
     return buffer.getvalue()
 
 

@@ -17,7 +17,9 @@ from worldloom.core.error import UsageError
 from worldloom.core.file import whole_file
 from worldloom.core.progress import progress
 from worldloom.core.seed import numpy_generator
-from worldloom.evaluate.judge import CELL, LOOKS
+from worldloom.data.dataset import ClipDataset
+from worldloom.data.manifest import Manifest
+from worldloom.evaluate.judge import CELL, LOOKS, looks_of
 from worldloom.evaluate.labels import Labels, labels_of
 from worldloom.worlds.families import FAMILIES
 from worldloom.worlds.look import COLOURS
@@ -39,12 +41,12 @@ class Example:
     """`frames` uint8 [F, H, W, 3], evenly spaced over a take.
 
     `classes` uint8 [F, h, w] of cells of 4 x 4 pixels: 0 is background, 1 + index the colour of any object, and with
-    `MAIN` added that of a main object.
+    `MAIN` added that of a main object; None for clips that were rendered without masks.
     """
 
     labels: Labels
     frames: np.ndarray
-    classes: np.ndarray
+    classes: np.ndarray | None
 
 
 def main_objects(truth: dict[str, Any]) -> dict[int, str]:
@@ -101,6 +103,21 @@ def render_examples(
     return examples
 
 
+def dataset_examples(folders: Sequence[Path], quiet: bool = False) -> list[Example]:
+    """Return an example of every clip in training sets: their truth says all but where things are."""
+    clips = ClipDataset(Manifest.load(folders))
+    numbers = [number for number, sample in enumerate(clips.samples) if not sample.picture]
+    examples = []
+    with progress(len(numbers), "reading for the judge", quiet, "takes") as bar:
+        for number in numbers:
+            frames = clips.frames(number)
+            labels = labels_of(clips.meta(number)["truth"])
+            examples.append(Example(labels, frames[looks_of(len(frames))], None))
+            bar.advance()
+    clips.close()
+    return examples
+
+
 def _map(jobs: list[tuple[str, int]], workers: int) -> Iterator[Example]:
     if workers == 1:
         yield from map(render_example, jobs)
@@ -114,7 +131,9 @@ def save_examples(examples: Sequence[Example], path: Path) -> None:
     """Keep rendered examples for another training run, in one .npz file."""
     arrays: dict[str, Any] = {"labels": np.array(json.dumps([item.labels.plain() for item in examples]))}
     for index, item in enumerate(examples):
-        arrays[f"frames_{index}"], arrays[f"classes_{index}"] = item.frames, item.classes
+        arrays[f"frames_{index}"] = item.frames
+        if item.classes is not None:
+            arrays[f"classes_{index}"] = item.classes
     with whole_file(path, force=True) as temporary, open(temporary, "wb") as file:
         np.savez(file, **arrays)
 
@@ -126,6 +145,10 @@ def load_examples(path: Path) -> list[Example]:
             raise UsageError(f"{path} holds examples of an older kind; remove it to render them again")
         labels = [Labels(**entry) for entry in json.loads(str(file["labels"]))]
         return [
-            Example(item, file[f"frames_{index}"], file[f"classes_{index}"])
+            Example(
+                item,
+                file[f"frames_{index}"],
+                file.get(f"classes_{index}"),
+            )
             for index, item in enumerate(labels)
         ]

@@ -121,9 +121,14 @@ class Judge(nn.Module):
         self.across = nn.ModuleList([nn.Conv2d(coarse, middle, 1), nn.Conv2d(middle, fine, 1)])
         self.up = nn.ModuleList([_Block(middle, middle), _Block(fine, fine)])
         self.main = nn.Conv2d(fine, 1, 1)
-        self.colour = nn.Sequential(nn.Conv2d(fine + 3, 48, 1), nn.ReLU(), nn.Conv2d(48, len(config.colours), 1))
+        self.colour = nn.Sequential(
+            nn.Conv2d(fine + 3, 48, 1), nn.ReLU(), nn.Conv2d(48, len(config.colours), 1)
+        )
         self.motion = nn.Sequential(
-            nn.Conv2d(6, 24, 6, stride=2, padding=2), nn.ReLU(), _Block(24, 48, stride=2), _Block(48, 64, stride=2)
+            nn.Conv2d(6, 24, 6, stride=2, padding=2),
+            nn.ReLU(),
+            _Block(24, 48, stride=2),
+            _Block(48, 64, stride=2),
         )
         self.squeeze = nn.Conv2d(coarse, 24, 1)
         cells = PLACES * PLACES
@@ -144,14 +149,20 @@ class Judge(nn.Module):
         colour = self.colour(torch.cat([grid, F.avg_pool2d(frames, CELL)], 1))
         return Sight(coarse, grid, self.main(grid)[:, 0], colour)
 
-    def answer(self, frames: Float[Tensor, "B F 3 H W"], sight: Sight) -> dict[str, Float[Tensor, "B answers"]]:
+    def answer(
+        self, frames: Float[Tensor, "B F 3 H W"], sight: Sight
+    ) -> dict[str, Float[Tensor, "B answers"]]:
         """Return logits of every head for clips whose frames, in order, have been seen."""
+        clip = self.summary(frames, sight)
+        return {head: layer(clip) for head, layer in self.heads.items()}
+
+    def summary(self, frames: Float[Tensor, "B F 3 H W"], sight: Sight) -> Float[Tensor, "B D"]:
+        """Return what all heads read: the last layer before the answers."""
         steps = torch.cat([self._what(sight), self._where(sight)], 1).unflatten(0, frames.shape[:2])
         steps = F.relu(self.step(torch.cat([steps, self._movement(frames)], 2))).transpose(1, 2)
         for layer in self.time:
             steps = steps + F.relu(layer(steps))
-        clip = self.clip(torch.cat([steps.mean(2), steps.amax(2), steps[:, :, -1]], 1))
-        return {head: layer(clip) for head, layer in self.heads.items()}
+        return self.clip(torch.cat([steps.mean(2), steps.amax(2), steps[:, :, -1]], 1))
 
     def _what(self, sight: Sight) -> Tensor:
         places = F.adaptive_avg_pool2d(self.squeeze(sight.coarse), PLACES).flatten(1)
@@ -186,7 +197,10 @@ class Judge(nn.Module):
         parts = [self.see(part) for part in frames.split(FRAMES_AT_ONCE)]
         mains = torch.cat([part.main for part in parts])[:, rows, columns] > 0
         colours = torch.cat([part.colour.argmax(1) for part in parts])[:, rows, columns]
-        shares = [(mains & (colours == index)).float().mean((1, 2)).numpy() for index in range(len(self.config.colours))]
+        shares = [
+            (mains & (colours == index)).float().mean((1, 2)).numpy()
+            for index in range(len(self.config.colours))
+        ]
         looks = frames[looks_of(len(clip))]
         answers = self.answer(looks[None], self.see(looks))
         scores = {
@@ -194,6 +208,12 @@ class Judge(nn.Module):
             for head, logits in answers.items()
         }
         return Verdict(scores, dict(zip(self.config.colours, shares, strict=True)))
+
+    @torch.no_grad()
+    def features(self, clip: UInt8[np.ndarray, "F H W 3"]) -> Float[np.ndarray, " D"]:
+        """Return the clip's summary as a vector, for distances between sets of clips."""
+        looks = to_frames(clip)[looks_of(len(clip))]
+        return self.summary(looks[None], self.see(looks))[0].double().numpy()
 
     def save(self, path: str | PathLike[str], report: dict[str, Any]) -> str:
         """Write weights (fp16), config and the report of held-out accuracy in one file; returns its SHA-256."""

@@ -6,6 +6,7 @@ Takes are rendered on the spot from seeds no training set uses, so the figures n
 from __future__ import annotations
 
 import math
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from jaxtyping import Bool, UInt8
 
 from worldloom.core.progress import progress
 from worldloom.evaluate.examples import SEED_BASE
+from worldloom.evaluate.suite import Figure, Line, SuiteResult, share
 from worldloom.vae.autoencoder import Autoencoder
 from worldloom.worlds.families import FAMILIES
 from worldloom.worlds.plan import SIZES
@@ -24,6 +26,7 @@ from worldloom.worlds.render import render_take
 from worldloom.worlds.take import Take
 
 FRAMES = 17
+WANTED = {"psnr": 36.0, "psnr_moving": 31.0}  # dB
 STILL = 0.004  # mean change of a pixel's value (of 1) between frames below which a masked object counts as resting
 SMALL = (6.0, 10.0)  # diameters in pixels of objects counted as small balls
 
@@ -64,6 +67,47 @@ class Figures:
             "small_balls_contrast": _rounded(float(np.median(self.kept)) if self.kept else None),
             "small_balls_kept": sum(contrast > 0.5 for contrast in self.kept),
         }
+
+
+def run_reconstruction(vae: Autoencoder, model: str, takes: int = 200, *, quiet: bool = False) -> SuiteResult:
+    """Return `evaluate_reconstruction` as a suite's result: dB overall, dB in what moves, small balls kept."""
+    start = time.monotonic()
+    rows = evaluate_reconstruction(vae, takes, quiet=quiet)
+    lines = []
+    for name in ["all", *sorted(set(rows) - {"all"})]:
+        for key, what in (("psnr", "PSNR"), ("psnr_moving", "PSNR of moving objects")):
+            value, wanted = rows[name][key], WANTED[key] if name == "all" else None
+            met = None if wanted is None or value is None else value >= wanted
+            figure = Figure(value, None, rows[name]["takes"])
+            lines.append(
+                Line(
+                    f"{name}: {what}",
+                    figure,
+                    unit="dB",
+                    wanted="" if wanted is None else f"{wanted} dB",
+                    met=met,
+                )
+            )
+        kept = rows[name]["small_balls_kept"]
+        lines.append(
+            Line(
+                f"{name}: small balls kept",
+                share([i < kept for i in range(rows[name]["small_balls"])]),
+                unit="%",
+            )
+        )
+    return SuiteResult(
+        suite="autoencoder",
+        model=model,
+        lines=tuple(lines),
+        settings={"takes": takes, "first_seed": SEED_BASE, "num_frames": FRAMES},
+        notes=(
+            "PSNR from the squared error over all pixels; moving: inside masks of things that move",
+            "small balls: 6 to 10 pixels wide, kept: more than half the contrast against their surroundings",
+        ),
+        cases=[{"family": name, **row} for name, row in rows.items()],
+        seconds=time.monotonic() - start,
+    )
 
 
 @torch.no_grad()

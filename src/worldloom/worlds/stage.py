@@ -121,9 +121,16 @@ def set_stage(
     return Stage(world, seed, parameters, look, scene, model, data, views, recorder, fps)
 
 
-def simulate(family: str, seed: int, *, num_frames: int = 33, fps: int = FPS) -> dict[str, Any]:
-    """The truth of a take without rendering it: about twenty times as quick."""
-    stage = set_stage(family, seed, num_frames=num_frames, fps=fps)
+def simulate(
+    family: str,
+    seed: int,
+    *,
+    num_frames: int = 33,
+    fps: int = FPS,
+    change: Callable[[Any], Any] | None = None,
+) -> dict[str, Any]:
+    """The truth of a take without rendering it."""
+    stage = set_stage(family, seed, num_frames=num_frames, fps=fps, change=change)
     for _ in stage.play():
         pass
     return stage.truth()
