@@ -12,14 +12,13 @@ from torch import Tensor
 from worldloom.generate.canvas import Canvas
 from worldloom.generate.conform import Frames
 from worldloom.generate.denoise import Words
+from worldloom.generate.detail import Neighbour, restore
 from worldloom.generate.engine import Engine, OnStep
 from worldloom.generate.journal import Journal
 from worldloom.generate.reference import refer
 from worldloom.generate.request import Style
 from worldloom.generate.size import Size
 from worldloom.generate.window import CONTEXT, STRIDE, Window, plan_after, plan_before, plan_between
-
-WARM_UP = 16  # frames that the causal encoder sees before a suffix, so that its latents have settled
 
 
 @dataclass(frozen=True)
@@ -59,8 +58,14 @@ class Painter:
         if self.on_step is not None:
             self.on_step(self.steps_done, self.steps_total)
 
-    def paint(self, lay_out: Callable[[], Canvas], wanted: slice) -> Iterator[Frames]:
-        """Paint the next canvas and yield its `wanted` frames, one latent frame's worth at a time."""
+    def paint(
+        self,
+        lay_out: Callable[[], Canvas],
+        wanted: slice,
+        before: Neighbour | None = None,
+        after: Neighbour | None = None,
+    ) -> Iterator[Frames]:
+        """Paint the next canvas and yield its `wanted` frames, with detail of the given frames next to them."""
         part = self.journal.next_part()
         if (finished := self.journal.recall(part)) is not None:
             self._step(self.style.num_steps)
@@ -68,7 +73,7 @@ class Painter:
         if self.words is None:  # once per prompt, and only when painting really starts
             self.words = self.engine.read(replace(self.style, prompt=self.prompt))
         latents = self.engine.paint(lay_out(), self.words, self.style, part, self._step)
-        return self.journal.record(part, _shown(self.engine.decode(latents), wanted))
+        return self.journal.record(part, restore(self.engine.decode(latents), wanted, before, after))
 
     def _step(self, steps: int = 1) -> None:
         self.steps_done += steps
@@ -103,7 +108,7 @@ def grow(painter: Painter, given: Surroundings, count: int) -> Iterator[Frames]:
 def _grow_forward(painter: Painter, windows: list[Window], given: Surroundings) -> Iterator[Frames]:
     tail = given.before
     for window in windows:
-        for chunk in painter.paint(partial(_lay_out, painter, window, tail, given.after), window.shown):
+        for chunk in _paint_window(painter, window, tail, given.after):
             tail = np.concatenate([tail, chunk])[-max(CONTEXT, painter.engine.span.shortest) :]
             yield chunk
 
@@ -111,10 +116,19 @@ def _grow_forward(painter: Painter, windows: list[Window], given: Surroundings) 
 def _grow_backward(painter: Painter, windows: list[Window], after: Frames) -> Iterator[Frames]:
     parts: list[Frames] = []
     for window in windows:
-        painted = painter.paint(partial(_lay_out, painter, window, after[:0], after), window.shown)
-        parts.insert(0, np.concatenate(list(painted)))
+        parts.insert(0, np.concatenate(list(_paint_window(painter, window, after[:0], after))))
         after = np.concatenate([parts[0], after])
     yield from parts
+
+
+def _paint_window(painter: Painter, window: Window, before: Frames, after: Frames) -> Iterator[Frames]:
+    """Yield the new frames of a window between the footage before and after it."""
+    left = right = None
+    if window.prefix:
+        left = Neighbour(before[-1], window.prefix - 1)
+    if window.suffix:
+        right = Neighbour(after[min(max(0, window.offset), len(after) - 1)], window.frames - window.suffix)
+    return painter.paint(partial(_lay_out, painter, window, before, after), window.shown, left, right)
 
 
 def _lay_out(painter: Painter, window: Window, before: Frames, after: Frames) -> Canvas:
@@ -123,7 +137,7 @@ def _lay_out(painter: Painter, window: Window, before: Frames, after: Frames) ->
     if window.prefix:
         canvas = canvas.keep_prefix(painter.engine.encode(before[-window.prefix :]))
     if window.suffix:
-        canvas = canvas.keep_suffix(encode_suffix(painter.engine, after, window.offset, window.suffix))
+        canvas = canvas.keep_suffix(encode_suffix(painter.engine, after, window))
     if painter.engine.stacks_channels:
         ending = (
             _held(after, max(0, window.offset) + window.suffix)[-window.suffix :]
@@ -135,33 +149,21 @@ def _lay_out(painter: Painter, window: Window, before: Frames, after: Frames) ->
     return canvas
 
 
-def encode_suffix(engine: Engine, after: Frames, offset: int, count: int) -> Tensor:
-    """Return the latents of frames `offset` to `offset + count` of footage, as if it had a past.
+def encode_suffix(engine: Engine, after: Frames, window: Window) -> Tensor:
+    """Return the latents of a window's suffix as if what comes before it in the canvas were known.
 
-    The encoder is causal: its first latent frame stands for one picture, and later ones carry what came before. A
-    suffix stands in the middle of its canvas's time, so it is encoded behind a past: its own beginning mirrored in
-    time, which has the same things in the same places (a still picture is simply held). The mirrored frames' latents
-    are thrown away.
+    The encoder is causal: its first latent frame stands for one picture, later ones for four and for what came before,
+    and an encoder trained on short clips codes the fifth latent frame unlike the ninth. So the suffix is encoded at its
+    own place, behind a past as long as the canvas's: its first frame held. Against latents encoded behind the real past
+    (9 frames, then a suffix of 8; 6 takes, the first weights, 2026-11) the two latent frames err by 12 % and 4 % of
+    their size; with that past mirrored by 16 and 6 %, behind 17 mirrored frames by 73 and 78 %.
     """
-    if len(after) == 1:
-        return engine.encode(np.repeat(after, 1 + WARM_UP + count, axis=0))[:, :, -(count // STRIDE) :]
-    warm = WARM_UP + (1 - offset - WARM_UP) % STRIDE  # so that frame `offset` begins a latent frame
-    past = np.pad(after[: warm + 1], ((warm, 0), (0, 0), (0, 0), (0, 0)), mode="reflect")[:warm]
-    return engine.encode(np.concatenate([past, _held(after, offset + count)]))[:, :, -(count // STRIDE) :]
+    offset = max(0, window.offset)  # a still picture is the same throughout
+    past = np.repeat(after[:1], window.frames - window.suffix - offset, axis=0)
+    frames = np.concatenate([past, _held(after, offset + window.suffix)])
+    return engine.encode(frames)[:, :, -(window.suffix // STRIDE) :]
 
 
 def _held(frames: Frames, count: int) -> Frames:
     """Return the first `count` frames, the last one held where there are fewer."""
     return np.pad(frames[:count], ((0, max(0, count - len(frames))), (0, 0), (0, 0), (0, 0)), mode="edge")
-
-
-def _shown(chunks: Iterator[Frames], wanted: slice) -> Iterator[Frames]:
-    """Yield the frames of a stream inside `wanted`; stops reading at its end."""
-    position = 0
-    for chunk in chunks:
-        inside = chunk[max(0, wanted.start - position) : max(0, wanted.stop - position)]
-        position += len(chunk)
-        if len(inside):
-            yield inside
-        if position >= wanted.stop:
-            return
