@@ -197,7 +197,7 @@ def _add_evaluate(verbs: Any, name: str, shared: Parser) -> None:
     parser = _verb(
         verbs, name, shared, "measure a model: one table, and how each number was made", "prompts -o out"
     )
-    parser.add_argument("suite", metavar="SUITE", help="prompts, verbs, motion, distribution, autoencoder, or judge (trains it)")
+    parser.add_argument("suite", metavar="SUITE", help="prompts, verbs, drift, motion, distribution, autoencoder, or judge (trains it)")
     parser.add_argument("-o", "--output", type=Path, default=Path("out"), metavar="DIR", help="default: out")
     parser.add_argument("--force", action="store_true", help="replace an existing report")
     parser.add_argument("--model", default="tiny", metavar="NAME_OR_FOLDER", help="default: tiny")

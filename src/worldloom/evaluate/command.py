@@ -14,6 +14,7 @@ from worldloom.core.device import resolve_device
 from worldloom.core.error import UsageError
 from worldloom.evaluate.causes import CauseSuite, run_causes
 from worldloom.evaluate.distribution import run_distribution
+from worldloom.evaluate.drift import DriftSuite, run_drift
 from worldloom.evaluate.footage import FootageSuite
 from worldloom.evaluate.gallery import run_gallery
 from worldloom.evaluate.judge import Judge
@@ -140,6 +141,12 @@ def _distribution(bench: Bench) -> SuiteResult:
     return bench.with_judge(lambda judge: run_distribution(suite, judge, bench.studio, quiet=bench.quiet))
 
 
+def _drift(bench: Bench) -> SuiteResult:
+    if bench.studio is None:
+        raise UsageError("the drift suite measures what a model paints; give --model")
+    return run_drift(DriftSuite(**bench.counts("runs")), bench.studio, quiet=bench.quiet)
+
+
 def _gallery(bench: Bench) -> SuiteResult:
     if bench.paint is None:
         raise UsageError("the gallery shows what a model paints; give --model")
@@ -155,6 +162,7 @@ MEASURES: dict[str, Callable[[Bench], SuiteResult]] = {
     "motion": _motion,
     "distribution": _distribution,
     "verbs": _verbs,
+    "drift": _drift,
     "gallery": _gallery,
 }
 SUITES = (*MEASURES, "all", "report")
