@@ -21,7 +21,7 @@ def rim_contrast(clip: UInt8[np.ndarray, "F H W 3"], region: Bool[np.ndarray, "F
     leaves no place beside its rim.
     """
     steep = _gradient(clip)
-    inside = torch.from_numpy(np.ascontiguousarray(region)).float()[:, None]
+    inside = torch.from_numpy(region.astype(np.float32))[:, None]
     outer, inner = _grown(inside, 1), _grown(inside, -FEATHER - 1)
     rim = (outer > 0) & (inner == 0)
     near = (inner > 0) & (_grown(inside, -FEATHER - 1 - BESIDE) == 0)
