@@ -19,6 +19,7 @@ import numpy as np
 
 from worldloom.core.device import describe_device, resolve_device
 from worldloom.core.error import Failure
+from worldloom.core.memory import available_memory
 from worldloom.core.video import decode_bytes, encode_bytes
 from worldloom.generate.folder import find_folder, packaged_models, verify_folder
 
@@ -84,6 +85,14 @@ def check_device() -> Check:
     return Check("device", "ok", f"{device}: {describe_device(device)}")
 
 
+def check_memory() -> Check:
+    """What is left on the device that would compute, a container's limit counted."""
+    device = resolve_device("auto")
+    left = available_memory(device)
+    detail = "the system does not say how much is left" if left is None else f"{left / 2**30:.1f} GiB left"
+    return Check("memory", "ok", f"{detail} on {device}; `--offload disk` needs least")
+
+
 def check_video() -> Check:
     """Write and read a clip with the codec libraries that PyAV brings along."""
     frames = np.full((5, 32, 32, 3), 128, np.uint8)
@@ -140,6 +149,7 @@ CHECKS: tuple[Callable[[], Check], ...] = (
     check_python,
     check_torch,
     check_device,
+    check_memory,
     check_video,
     check_weights,
     check_disk,

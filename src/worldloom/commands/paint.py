@@ -47,7 +47,13 @@ def run(args: Namespace) -> dict[str, Any]:
     find_preset(args.style)  # likewise
     if args.verb == "storyboard":
         args.board = read_board(args.board)
-    pipeline = Pipeline.from_pretrained(args.model, device=args.device)
+    pipeline = Pipeline.from_pretrained(
+        args.model,
+        device=args.device,
+        offload=args.offload,
+        tile=args.tile,
+        force_memory=args.force_memory,
+    )
     if not args.quiet:
         _warn_of_unknown_words(pipeline, _words(args))
     written: list[dict[str, Any]] = []

@@ -161,6 +161,21 @@ def _style(parser: Parser) -> None:
     style.add_argument(
         "--style",
         metavar="NAME",
+    style.add_argument(
+        "--offload",
+        default="none",
+        metavar="none|cpu|disk",
+        help="where the big networks' blocks wait for their turn; default: none, all on the device",
+    )
+    style.add_argument(
+        "--tile",
+        type=int,
+        metavar="PIXELS",
+        help="decode in tiles of this side: less memory, the same frames",
+    )
+    style.add_argument(
+        "--force-memory", action="store_true", help="try a run that is not expected to fit into memory"
+    )
         help="a preset such as night, studio or draft, or NAME.toml of your own (docs/styles.md)",
     )
     style.add_argument(

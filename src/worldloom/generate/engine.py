@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -18,6 +19,7 @@ from worldloom.generate.card import Card
 from worldloom.generate.conform import Frames, to_frames, to_video
 from worldloom.generate.denoise import Denoiser, Expert, Words, hold
 from worldloom.generate.reference import Reference
+from worldloom.generate.memory import Run, check_run, streamable_bytes
 from worldloom.generate.request import Style
 from worldloom.generate.size import Size
 from worldloom.generate.window import Span
@@ -26,6 +28,7 @@ from worldloom.text.image_encoder import ImageEncoder
 from worldloom.text.tokenizer import Tokenizer
 from worldloom.vae.autoencoder import Autoencoder
 
+from worldloom.vae.tile import decoded_pieces, encode_tiled
 SAMPLERS = {"euler": euler, "heun": heun, "unipc": unipc}
 OnStep = Callable[[int, int], None]  # (steps done, steps in all)
 
@@ -38,6 +41,9 @@ class Engine:
     refiner: a second transformer for noise levels below `boundary`.
     image_encoder: reads known pictures, for a transformer that attends to them.
     """
+    tile: side in pixels of the tiles in which the autoencoder works, or None for whole frames.
+    force_memory: try a run that is not expected to fit.
+    reused: what step reuse saved on each canvas painted with it, in order; whoever reports it may empty it.
 
     transformer: Transformer
     vae: Autoencoder
@@ -50,6 +56,10 @@ class Engine:
     boundary: float = 0.0
     image_encoder: ImageEncoder | None = None
 
+    reused: list[Reused] = field(default_factory=list)
+
+    tile: int | None = None
+    force_memory: bool = False
     @property
     def stacks_channels(self) -> bool:
         """Whether known frames are shown to the transformer as channels under the noise (Wan's image-to-video)."""
@@ -83,13 +93,20 @@ class Engine:
     def encode(self, frames: Frames) -> Tensor:
         """Return normalised latents [1, C, f, h, w] in fp32 of 4n + 1 frames."""
         dtype = next(self.vae.parameters()).dtype
-        return self.vae.encode(to_video(frames, self.device, dtype)).float()
+        video = to_video(frames, self.device, dtype)
+        return (encode_tiled(self.vae, video, self.tile) if self.tile else self.vae.encode(video)).float()
 
     def decode(self, latents: Tensor) -> Iterator[Frames]:
-        """Yield the frames of latents [1, C, f, h, w], one latent frame at a time, in constant memory."""
-        stream = self.vae.decoder_stream()
+        """Yield the frames of latents [1, C, f, h, w], one latent frame at a time, in constant memory.
+
+        Tiles are decoded one after the other through the whole canvas, so that all its frames are finished first.
+        """
         dtype = next(self.vae.parameters()).dtype
         for latent_frame in latents.to(dtype).split(1, dim=2):
+        if self.tile is not None:
+            yield self._decode_tiled(latents.to(dtype), self.tile)
+            return
+        stream = self.vae.decoder_stream()
             with torch.inference_mode():
                 video = stream.push(latent_frame)
             yield to_frames(video)
@@ -111,17 +128,43 @@ class Engine:
         pixel's last bit.
         """
         canvas = canvas.aligned(self.transformer.config.patch_size)
+        self._check_memory(canvas, style)
         generator = torch_generator("noise", style.seed, part)
         noise = torch.randn(canvas.latents.shape, generator=generator).to(self.device)
         schedule = shifted_sigmas(style.num_steps, style.shift).to(self.device)
         sampler, denoiser = SAMPLERS[style.sampler], self._denoiser(canvas, words, style)
         report = None if on_step is None else lambda step, clean: on_step()
         if self.per_token:
-            return sampler(denoiser, canvas.noisy(noise), canvas.sigmas(schedule), on_step=report)
-        begun = canvas.levelled()
-        held = hold(denoiser, canvas, noise)
-        painted = sampler(held, begun.noisy(noise), begun.sigmas(schedule), on_step=report)
-        return torch.where(canvas.known, canvas.latents, painted)
+            painted = sampler(asked, canvas.noisy(noise), canvas.sigmas(schedule), on_step=report)
+        else:
+            begun, held = canvas.levelled(), hold(asked, canvas, noise)
+            painted = sampler(held, begun.noisy(noise), begun.sigmas(schedule), on_step=report)
+            painted = torch.where(canvas.known, canvas.latents, painted)
+        if reuse is not None:
+            self.reused.append(reuse.summary())
+        return painted
+
+    def _decode_tiled(self, latents: Tensor, tile: int) -> Frames:
+        frames, height, width = latents.shape[2:]
+        t, s = self.vae.temporal_stride, self.vae.spatial_stride
+        finished = np.empty(((frames - 1) * t + 1, height * s, width * s, 3), np.uint8)
+        for piece in decoded_pieces(self.vae, latents, tile):
+            finished[piece.frames, piece.rows, piece.columns] = to_frames(piece.video)
+        return finished
+
+    def _check_memory(self, canvas: Canvas, style: Style) -> None:
+        """Refuse a canvas that would not fit into the memory that is left."""
+        big = [m for m in (self.transformer, self.refiner, self.text_encoder) if m is not None]
+        weights = sum(p.nbytes for model in (*big, self.vae) for p in model.parameters())
+        run = Run(
+            self.transformer.config,
+            self.vae.config,
+            tuple(canvas.latents.shape),
+            1 if style.guidance_scale == 1 else 2,
+            next(self.vae.parameters()).dtype,
+            self.tile,
+        )
+        check_run(run, weights, sum(map(streamable_bytes, big)), self.device, self.force_memory)
 
     def _denoiser(self, canvas: Canvas, words: Words, style: Style) -> Denoiser:
         pictures, beside = None, None

@@ -25,6 +25,7 @@ from worldloom.generate.assembly import (
 )
 from worldloom.generate.card import Card
 from worldloom.generate.engine import Engine
+from worldloom.generate.memory import check_loading
 from worldloom.nn.placing import Offload
 from worldloom.text.encoder import TextEncoder
 from worldloom.text.image_encoder import ImageEncoder, preprocessor_content, read_config
@@ -86,17 +87,26 @@ def verify_folder(folder: Path) -> None:
 
 
 def load_checkpoint(
-    folder: Path, device: torch.device, dtype: torch.dtype | None = None, offload: Offload = "none"
+    folder: Path,
+    device: torch.device,
+    dtype: torch.dtype | None = None,
+    offload: Offload = "none",
+    tile: int | None = None,
+    force_memory: bool = False,
 ) -> Engine:
     """Return the models of a checkpoint folder on `device`, every file first checked against its SHA-256.
 
     `dtype` None takes the number format that is fast on the device. Under `offload` the transformers' blocks and the
-    text encoder's layers wait in the CPU's memory or in their files, and come one by one. Raises Failure for a file that differs, is
+    text encoder's layers wait in the CPU's memory or in their files, and come one by one; with a `tile` the
+    autoencoder works in tiles of so many pixels. Weights that do not fit are a UsageError unless forced. Raises Failure for a file that differs, is
     missing or too many, for a pickle, and for missing, extra or misshapen tensors, naming each.
     """
     verify_folder(folder)
     card, assembly = load_card(folder), Assembly.read(folder)
     dtype = resolve_dtype(device) if dtype is None else dtype
+
+    stored = [part for part in assembly.parts if part not in ("tokenizer", "scheduler", IMAGE_PROCESSOR)]
+    check_loading(folder, stored, dtype, offload, device, force_memory)
 
     def load(kind: Any, part: str, **how: Any) -> Any:
         return kind.load(folder / part, device, dtype, **how).eval().requires_grad_(False)
@@ -112,6 +122,8 @@ def load_checkpoint(
         refiner=None if assembly.boundary is None else load(Transformer, REFINER, offload=offload),
         boundary=assembly.boundary or 0.0,
         image_encoder=load(ImageEncoder, IMAGE_ENCODER) if assembly.image_encoder else None,
+        tile=tile,
+        force_memory=force_memory,
     )
 
 

@@ -48,6 +48,8 @@ class Pipeline:
         device: str = "auto",
         dtype: torch.dtype | None = None,
         offload: str = "none",
+        tile: int | None = None,
+        force_memory: bool = False,
     ) -> Pipeline:
         """Load a model of the package by name (`tiny`) or a checkpoint folder, every file checked by its SHA-256.
 
@@ -58,6 +60,9 @@ class Pipeline:
             dtype: None takes the number format that is fast on the device.
             offload: `cpu` keeps the big networks' blocks in the CPU's memory and `disk` in their files, from where
                 they come one by one while the one before computes; `none` keeps all on the device.
+            tile: side in pixels of the tiles in which the autoencoder works: less memory, the same frames up to
+                rounding. None works on whole frames.
+            force_memory: try what is not expected to fit into the device's memory, which is refused otherwise.
 
         Raises UsageError for an unknown name, device or offload, Failure for a damaged checkpoint, naming what is
         wrong.
@@ -66,7 +71,7 @@ class Pipeline:
         how = check_offload(offload, place)
         if (family := family_of(name)) is not None:
             return cls(Adapter(family, Path(name), place, dtype, how))
-        return cls(Stream(load_checkpoint(find_folder(name), place, dtype, how)))
+        return cls(Stream(load_checkpoint(find_folder(name), place, dtype, how, tile, force_memory)))
 
     @property
     def card(self) -> Card:
