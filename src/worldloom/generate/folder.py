@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
@@ -67,11 +68,15 @@ def find_folder(name: str | os.PathLike[str]) -> Path:
 
 
 def load_card(folder: Path) -> Card:
-    """Return what a checkpoint folder says about itself; a field too many or too few is a Failure that names it."""
+    """Return what a checkpoint folder says about itself; a field too many or too few is a Failure that names it.
+
+    Fields that have a default may be absent: folders older than the field lack it.
+    """
     values = _read_card_file(folder)
     del values[HASHES]
+    optional = {field.name: field.default for field in fields(Card) if field.default is not MISSING}
     try:
-        return from_dict(Card, values)
+        return from_dict(Card, optional | values)
     except UsageError as error:
         raise Failure(f"{folder / CARD_FILE} is not a sound description: {error}") from error
 
