@@ -8,18 +8,21 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
 from tests import tiny
-from tests.core.footage import write_sound
+from tests.core.footage import write, write_sound
 from tests.generate.conftest import moving_clip
 from worldloom import cli
+from worldloom.commands import paint_arguments
 from worldloom.core.device import available_devices
 from worldloom.core.file import sha256_of
 from worldloom.generate.clip import Clip
@@ -28,7 +31,7 @@ from worldloom.generate.folder import CARD_FILE, HASHES
 PROMPT = "a red ball bounces"
 GENERATE = ["generate", PROMPT, "-o", "out.mp4"]
 WEIGHTS = "transformer/diffusion_pytorch_model.safetensors"
-PAINTING = ("generate", "image", "extend", "loop", "connect", "edit")
+PAINTING = tuple(paint_arguments.PAINTING)
 FAILED, WRONG = 1, 2
 ABSENT_DEVICE = next((name for name in ("mps", "cuda") if name not in available_devices()), "cuda:99")
 
@@ -103,6 +106,57 @@ WORDS: dict[str, tuple[list[str], int, str]] = {
         WRONG,
         "frees no pixel",
     ),
+    "mask of another length": (
+        ["edit", "clip.mp4", PROMPT, "--mask", "short.mp4", "-o", "out.mp4"],
+        WRONG,
+        "the mask has 4 frames",
+    ),
+    "sound as a mask": (
+        ["edit", "clip.mp4", PROMPT, "--mask", "sound.mp4", "-o", "out.mp4"],
+        WRONG,
+        "sound.mp4",
+    ),
+    "clip without frames": (
+        ["extend", "still.mp4", "--seconds", "1", "-o", "out.mp4"],
+        WRONG,
+        "no video frames",
+    ),
+    "unknown style": (generate("--style", "nigth"), WRONG, "known are draft"),
+    "unknown chroma": (generate("--chroma", "411"), WRONG, "'411'"),
+    "stretch of no length": (["recut", "clip.mp4", "--keep", "0.2-0.2", "-o", "out.mp4"], WRONG, "no frame"),
+    "stretch past the clip": (
+        ["recut", "clip.mp4", "--keep", "0.2-9", "-o", "out.mp4"],
+        WRONG,
+        "0 to 0.5625 s",
+    ),
+    "stretches that overlap": (
+        ["recut", "clip.mp4", "--keep", "0-0.3,0.2-0.4", "-o", "out.mp4"],
+        WRONG,
+        "in order",
+    ),
+    "stretches in words": (["recut", "clip.mp4", "--keep", "middle", "-o", "out.mp4"], WRONG, "0.5-1.5"),
+    "nothing to recut": (
+        ["recut", "clip.mp4", "--keep", "0-0.5625", "-o", "out.mp4"],
+        WRONG,
+        "nothing is left",
+    ),
+    "no stretch": (["recut", "clip.mp4", "-o", "out.mp4"], WRONG, "--keep"),
+    "remix of a stranger's clip": (["remix", "strange.mp4", "-o", "out.mp4"], WRONG, "no settings of ours"),
+    "remix of odd settings": (["remix", "odd.mp4", "-o", "out.mp4"], WRONG, "steps 'many'"),
+    "missing board": (["storyboard", "none.yaml", "-o", "out.mp4"], WRONG, "none.yaml"),
+    "sound as a board": (["storyboard", "sound.mp4", "-o", "out.mp4"], WRONG, "not a YAML text"),
+    "board of unknown keys": (
+        ["storyboard", "keys.yaml", "-o", "out.mp4"],
+        WRONG,
+        "keys.yaml, line 4: unknown key",
+    ),
+    "cards that overlap": (["storyboard", "overlap.yaml", "-o", "out.mp4"], WRONG, "overlap.yaml, line 5"),
+    "card of no length": (
+        ["storyboard", "instant.yaml", "-o", "out.mp4"],
+        WRONG,
+        "line 3: the words last no time",
+    ),
+    "card with sound alone": (["storyboard", "loud.yaml", "-o", "out.mp4"], WRONG, "loud.yaml, line 3"),
     "unknown recipe": (["train", "dit_colossal"], WRONG, "vae_tiny"),
     "unknown recipe field": (["train", "vae_debug", "--trainer.sparkle=1"], WRONG, "sparkle"),
     "recipe value of another kind": (["train", "vae_debug", "--trainer.seed=many"], WRONG, "many"),
@@ -116,6 +170,14 @@ WORDS: dict[str, tuple[list[str], int, str]] = {
     "0 takes": (["worlds", "dataset", "--takes", "0", "-o", "takes"], WRONG, "at least 1 take"),
     "unknown suite": (["evaluate", "beauty"], WRONG, "prompts"),
     "unknown model shown": (["models", "show", "gigantic"], WRONG, "no model 'gigantic'"),
+}
+
+
+BOARDS = {
+    "keys": "  - at: 0\n    words: a ball\n",
+    "overlap": "  - at: 0\n    clip: clip.mp4\n  - at: 0.5\n    text: a ball\n",
+    "instant": "  - at: 0\n    text: a ball\n  - at: 0\n    text: a box\n",
+    "loud": "  - at: 0\n    clip: sound.mp4\n",
 }
 
 
@@ -193,6 +255,17 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "empty.png").touch()
     (folder / "huge.png").write_bytes(png_header(100_000, 100_000))
     write_sound(folder / "sound.mp4")
+    moving_clip(4).save(folder / "short.mp4")
+    write(folder / "strange.mp4", clip.frames)
+    replace(clip, settings={"generator": "worldloom", "prompt": PROMPT, "steps": "many"}).save(
+        folder / "odd.mp4"
+    )
+    with av.open(str(folder / "still.mp4"), "w", options={"movflags": "empty_moov"}) as container:
+        stream = container.add_stream("libx264", rate=16)
+        stream.width = stream.height = 32
+        container.start_encoding()  # a stream of pictures, and not one in it
+    for name, cards in BOARDS.items():
+        (folder / f"{name}.yaml").write_text(f"seconds: 2\ncards:\n{cards}")
     for name in ("folder", "folder.mp4"):
         (folder / name).mkdir()
     return folder
@@ -268,6 +341,7 @@ def test_a_process_ends_like_main(work: Path) -> None:
 FULL_DISK = """
 import resource, sys
 from worldloom import cli
+from worldloom.commands import paint_arguments
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 codes = [cli.main([verb, "a ball", "-o", name, "--seed", "1", "--model", sys.argv[1]])
          for verb, name in (("generate", "out.mp4"), ("image", "out.png"))]

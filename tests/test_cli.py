@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from tests import tiny
+from tests.core.footage import psnr
 from tests.generate.conftest import moving_clip
 from worldloom import cli
-from worldloom.core.video import probe, read_video
+from worldloom.core.video import probe, read_video, write_picture
 from worldloom.generate.clip import Clip
 
 PROMPT = "a red ball bounces on a wooden floor"
@@ -128,11 +129,31 @@ def test_every_painting_verb(work: Path, model: str, capsys: pytest.CaptureFixtu
         "connect": (["connect", "clip.mp4", "clip.mp4", "--frames", "5", "-o", "both.mp4"], 23),
         "edit": (["edit", "clip.mp4", PROMPT, "--strength", "0.5", "-o", "edit.mp4"], 9),
         "masked edit": (["edit", "clip.mp4", PROMPT, "--mask", "mask.png", "-o", "masked.mp4"], 9),
+        "remix": (["remix", "edit.mp4", "--style", "night", "-o", "remix.mp4"], 9),
+        "recut": (["recut", "clip.mp4", "--keep", "0.25-0.5", "--seconds", "1", "-o", "recut.mp4"], 16),
+        "storyboard": (["storyboard", "board.yaml", "-n", "2", "-o", "story.mp4"], 16),
     }
+    (work / "board.yaml").write_text(
+        "seconds: 1\ncards:\n- {at: 0, text: a ball}\n- {at: 0.5, picture: first.png}\n", encoding="utf-8"
+    )
     for name, (words, frames) in commands.items():
         assert cli.main([*words, "--model", model]) == 0, (name, capsys.readouterr().err)
         output = words[words.index("-o") + 1]
-        assert probe(output).num_frames == frames, name
+        outputs = ["story-1.mp4", "story-2.mp4"] if "-n" in words else [output]
+        assert [probe(path).num_frames for path in outputs] == [frames] * len(outputs), name
+
+
+def test_given_frames_keep_40_db_in_the_file(
+    work: Path, model: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clip = moving_clip(9)
+    write_picture("first.png", clip.frames[0], {})
+    words = ["generate", PROMPT, "--image", "first.png", "--frames", "9", "--model", model, "-o"]
+    assert cli.main([*words, "full.mp4"]) == cli.main([*words, "half.mp4", "--chroma", "420"]) == 0
+    full, half = capsys.readouterr().out.splitlines()
+    assert "in 4:4:4 for the frames given" in full and "4:4:4" not in half
+    assert psnr(read_video("full.mp4").frames[0], clip.frames[0]) >= 40
+    assert probe("full.mp4").metadata["chroma"] == "4:4:4" and probe("half.mp4").metadata["chroma"] == "4:2:0"
 
 
 def test_unknown_words_are_named(work: Path, model: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -153,7 +174,7 @@ def test_every_verb_has_help_with_an_example(verb: str, capsys: pytest.CaptureFi
 def test_help_names_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["--help"]) == 0
     shown = capsys.readouterr().out
-    assert all(f"    {verb} " in shown for verb in cli.VERBS)
+    assert all(f"\n    {verb}" in shown for verb in cli.VERBS)
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
@@ -166,7 +187,9 @@ def test_models(model: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.startswith("debug: random weights, for tests\n")
     assert cli.main(["models", "show", model, "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)
-    assert shown["intact"] is True and shown["sizes"][1] == [48, 32] and shown["parts"]["vae"]["bytes"] > 10_000
+    assert (
+        shown["intact"] is True and shown["sizes"][1] == [48, 32] and shown["parts"]["vae"]["bytes"] > 10_000
+    )
     assert cli.main(["models", "list", "--json"]) == 0
     assert isinstance(json.loads(capsys.readouterr().out)["models"], list)
 
@@ -205,6 +228,32 @@ def test_an_interrupt_ends_with_130_and_no_file(
     assert cli.main(["generate", PROMPT, "-o", "ball.mp4", "--model", model]) == 130
     assert capsys.readouterr().err == "worldloom: interrupted\n"
     assert list(work.iterdir()) == []
+
+
+def test_an_interrupted_run_goes_on(
+    work: Path, model: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With a seed that was drawn: the run that goes on takes it from the one that stopped."""
+    from worldloom.commands import paint
+
+    def stop(meter: object, done: int, total: int) -> None:
+        if done == 5:  # in the third canvas
+            raise KeyboardInterrupt
+
+    words = ["generate", PROMPT, "--frames", "33", "--model", model]
+    with monkeypatch.context() as patched:
+        patched.setattr(paint.Meter, "__call__", stop)
+        assert cli.main([*words, "-o", "ball.mp4"]) == 130
+    assert capsys.readouterr().err.startswith(
+        "worldloom: interrupted; --resume goes on from ball.partial.mp4, 1."
+    )
+    assert cli.main([*words, "-o", "ball.mp4"]) == 2
+    assert "ball.partial holds an interrupted run; --resume" in capsys.readouterr().err
+    assert cli.main([*words, "-o", "ball.mp4", "--resume"]) == 0
+    assert [path.name for path in work.iterdir()] == ["ball.mp4"]
+    seed = str(probe("ball.mp4").metadata["seed"])
+    assert cli.main([*words, "-o", "unbroken.mp4", "--seed", seed]) == 0
+    assert (work / "unbroken.mp4").read_bytes() == (work / "ball.mp4").read_bytes()
 
 
 def test_global_flags_stand_before_or_after_the_verb(capsys: pytest.CaptureFixture[str]) -> None:

@@ -74,7 +74,7 @@ class _Reader:
             raise UsageError(f"{self.place(node)}: here must be a mapping with {_listed(schema)}")
         values: dict[str, Any] = {}
         for key, value in node.value:
-            if key.value not in schema or not isinstance(key, yaml.ScalarNode):
+            if not isinstance(key, yaml.ScalarNode) or key.value not in schema:
                 shown = key.value if isinstance(key, yaml.ScalarNode) else "of several values"
                 raise UsageError(f"{self.place(key)}: unknown key {shown!r}; allowed are {_listed(schema)}")
             if key.value in values:
