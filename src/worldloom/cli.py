@@ -197,7 +197,11 @@ def _add_evaluate(verbs: Any, name: str, shared: Parser) -> None:
     parser = _verb(
         verbs, name, shared, "measure a model: one table, and how each number was made", "prompts -o out"
     )
-    parser.add_argument("suite", metavar="SUITE", help="prompts, verbs, drift, motion, distribution, autoencoder, or judge (trains it)")
+    parser.add_argument(
+        "suite",
+        metavar="SUITE",
+        help="judge, autoencoder, prompts, physics, causes, motion, distribution, verbs, drift, gallery, all or report",
+    )
     parser.add_argument("-o", "--output", type=Path, default=Path("out"), metavar="DIR", help="default: out")
     parser.add_argument("--force", action="store_true", help="replace an existing report")
     parser.add_argument("--model", default="tiny", metavar="NAME_OR_FOLDER", help="default: tiny")
@@ -205,8 +209,23 @@ def _add_evaluate(verbs: Any, name: str, shared: Parser) -> None:
     parser.add_argument("--steps", type=int, metavar="N", help="sampler steps, 1 to 1000")
     parser.add_argument("--guidance", type=float, metavar="G", help="1 to 50")
     parser.add_argument("--takes", type=int, metavar="N", help="held-out takes; default: the suite's own")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the suite: other takes, 0 to 999")
-    parser.add_argument("--clips", type=Path, metavar="DIR", help="keeps painted clips; default: clips in DIR of -o")
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="of the suite: other takes, 0 to 999"
+    )
+    parser.add_argument(
+        "--clips", type=Path, metavar="DIR", help="keeps painted clips; default: clips in DIR of -o"
+    )
+    parser.add_argument(
+        "--train", action="store_true", help="judge: train it anew (with --force over the present one)"
+    )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="judge: dataset folder to train on as well",
+    )
     parser.set_defaults(do=_evaluate)
 
 
@@ -260,6 +279,10 @@ def _train(args: argparse.Namespace) -> Outcome:
 def _evaluate(args: argparse.Namespace) -> Outcome:
     from worldloom.evaluate import command
 
+    if args.train:
+        if args.suite != "judge":
+            raise UsageError(f"--train is for the judge, not for {args.suite}")
+        return command.train_judge_anew(data=tuple(args.data), force=args.force, quiet=args.quiet)
     painting = command.Painting(steps=args.steps, guidance=args.guidance, device=args.device)
     return command.evaluate(
         args.suite, args.model, output=args.output, painting=painting, takes=args.takes, seed=args.seed,

@@ -104,7 +104,7 @@ def _loss(
     rng: np.random.Generator,
     noise: torch.Generator,
 ) -> Tensor:
-    flips = rng.random(len(batch)) < 0.5
+    flips = (rng.random(len(batch)) < 0.5).tolist()
     frames = []
     for item, flip in zip(batch, flips, strict=True):
         clip = item.frames[:, :, ::-1] if flip else item.frames
