@@ -169,6 +169,15 @@ def test_defaults_are_the_familys(ltx: Pipeline) -> None:
     assert ltx.stream.generate(PROMPT, seconds=2).num_frames == 50
 
 
+def test_a_style_adds_its_words_and_settings(ltx: Pipeline) -> None:
+    styled = ltx.stream.generate(PROMPT, style="draft").settings
+    assert (styled["style"], styled["steps"], styled["prompt"]) == ("draft", 8, PROMPT)
+    quick = {**QUICK, "steps": 2}
+    plain, noir = ltx.generate(PROMPT, **quick), ltx.generate(PROMPT, style="noir", **quick)
+    assert PROMPT in noir.settings["words"] != PROMPT
+    assert not np.array_equal(plain.frames, noir.frames)
+
+
 def test_one_frame_is_a_picture(root: Path, work: Path) -> None:
     folder = str(tiny_families.folder(root, "CogVideoXPipeline"))
     words = ["image", PROMPT, "-o", "ball.png", "--model", folder, "--device", "cpu"]
@@ -197,6 +206,9 @@ def test_other_verbs_are_refused_by_name(root: Path, work: Path, capsys: pytest.
         ({"last_image": np.zeros((8, 8, 3), np.uint8)}, "LTX-Video takes no last image here"),
         ({"sampler": "euler"}, "LTX-Video takes no sampler here"),
         ({"shift": 2.0}, "LTX-Video takes no shift here"),
+        ({"reuse": 0.1}, "LTX-Video takes no reuse here"),
+        ({"guidance_range": (0.2, 0.8)}, "LTX-Video takes no guidance range here"),
+        ({"upsampler": "lanczos"}, "LTX-Video takes no upsampler here"),
         ({"size": "100x64"}, "multiples of 32; nearest: 96x64"),
         ({"num_frames": 258}, "at most 257 frames"),
         ({"seconds": 1, "num_frames": 9}, "seconds or frames, not both"),

@@ -9,13 +9,13 @@ from __future__ import annotations
 import importlib.metadata
 import inspect
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NoReturn, Unpack
+from typing import Any, ClassVar, NoReturn, Unpack
 
 import numpy as np
 import torch
@@ -47,6 +47,14 @@ from worldloom.generate.stream import Options, Stream
 INSTALL = "pip install 'worldloom[families]'"
 # Whose classes a folder may name, as another's could be anyone's code; ltx2 is a room of diffusers.
 LIBRARIES = ("diffusers", "transformers", "ltx2")
+OPTIONS = (
+    "seed",
+    "steps",
+    "guidance",
+    "negative",
+    "style",
+    "on_step",
+)  # of `Options`: what every family takes
 
 
 @dataclass
@@ -64,11 +72,12 @@ class Adapter:
     dtype: torch.dtype | None = None
     offload: str = "none"
     loaded: Any = field(default=None, init=False)  # the one diffusers pipeline in memory
+    upsampler: ClassVar[str] = "none"
+    """Sizes are painted as they are."""
 
     def __post_init__(self) -> None:
-        if (
-            self.offload == "disk"
-        ):  # diffusers 0.42 reads one part's layers for another's, and tables as garbage
+        # diffusers 0.42 reads one part's layers for another's namesakes there, and tables as garbage.
+        if self.offload == "disk":
             raise UsageError(f"offload disk is for Wan's layout; {self.family.name} can use cpu or none")
         _check_packages(self.folder, self.family)
         _check_folder(self.folder, (*LIBRARIES, *self.family.needs))
@@ -84,6 +93,7 @@ class Adapter:
         image: Picture | None = None,
         last_image: Picture | None = None,
         force_size: bool = False,
+        upsampler: str = upsampler,
         **options: Unpack[Options],
     ) -> Footage:
         """Paint what `prompt` says, beginning with `image` where the family can; arguments as in `Stream.generate`.
@@ -91,15 +101,13 @@ class Adapter:
         Every size of whole patches is painted, as a folder does not say which its model was trained on: `force_size`
         changes nothing.
         """
-        family, preset, name = self.family, find_preset(options.get("style")), options.get("style")
-        options = preset.fill(options)
-        check_words(prompt, options.get("negative", ""))
+        family, preset = self.family, find_preset(options.get("style"))
+        how = preset.fill(options)
+        check_words(prompt, how.get("negative", ""))
         pipeline = family.pipeline_for(image is not None)
-        for name, value in (
-            ("last image", last_image),
-            ("sampler", options.get("sampler")),
-            ("shift", options.get("shift")),
-        ):
+        foreign = {name.replace("_", " "): value for name, value in how.items() if name not in OPTIONS}
+        foreign |= {"last image": last_image, "upsampler": None if upsampler == self.upsampler else upsampler}
+        for name, value in foreign.items():
             if value is not None:
                 raise UsageError(f"{family.name} takes no {name} here: {family.abilities}, its own way")
         first = None if image is None else read_picture(image)
@@ -109,9 +117,9 @@ class Adapter:
         count = count_frames(rate, seconds=seconds, num_frames=num_frames, default=default)
         native = rate if family.rate else Fraction(family.fps)
         shown = retime(count, rate, native, before=False, after=False)
-        style = self._style(prompt, **options)
-        if name is not None:
-            style |= {"style": name, "words": preset.words(prompt)}
+        style = self._style(prompt, how)
+        if how.get("style") is not None:
+            style |= {"style": how["style"], "words": preset.words(prompt)}
         settings = {
             "generator": "worldloom",
             "verb": "generate",
@@ -135,10 +143,13 @@ class Adapter:
         *,
         size: str | tuple[int, int] | None = None,
         force_size: bool = False,
+        upsampler: str = upsampler,
         **options: Unpack[Options],
     ) -> Footage:
         """Paint one frame of what `prompt` says."""
-        return self.generate(prompt, num_frames=1, size=size, force_size=force_size, **options)
+        return self.generate(
+            prompt, num_frames=1, size=size, force_size=force_size, upsampler=upsampler, **options
+        )
 
     def unknown_words(self, prompt: str) -> list[str]:
         """Return no words: what such a model has read is not on record."""
@@ -162,7 +173,7 @@ class Adapter:
             return Size(size.height, size.width)
         return size
 
-    def _style(self, prompt: str, **options: Unpack[Options]) -> dict[str, Any]:
+    def _style(self, prompt: str, options: Mapping[str, Any]) -> dict[str, Any]:
         """Return how to paint, as the file records it, with the family's or the folder's values where None is given."""
         family, negative = self.family, options.get("negative", "")
         seed, steps, guidance = (
@@ -221,14 +232,14 @@ class Adapter:
         """
         pipeline = self._pipeline(name)
         pipeline.progress_bar = lambda iterable=None, total=0: Steps(total, on_step)
-        if self.family.guidance is None:
-            pipeline.guider = pipeline.guider.new(guidance_scale=style["guidance"])
         if not self.family.takes_size:  # it would ask this for the size nearest to the picture's
             pipeline.video_processor.calculate_default_height_width = lambda **_: (size.height, size.width)
-        _check_length(self.family, pipeline, style)
+        _check_length(self.family, pipeline, call)
         generator = torch.Generator("cpu").manual_seed(style["seed"])
         try:
             with hushed():
+                if self.family.guidance is None:
+                    pipeline.guider = pipeline.guider.new(guidance_scale=style["guidance"])
                 video = pipeline(**call, generator=generator, output_type="np", return_dict=False)[0][0]
         except ValueError as error:
             raise UsageError(f"{self.family.name} refuses this request: {error}") from error
@@ -322,13 +333,16 @@ def _pipeline_class(name: str) -> Any:
     return getattr(diffusers, name)
 
 
-def _check_length(family: Family, pipeline: Any, style: dict[str, Any]) -> None:
+def _check_length(family: Family, pipeline: Any, call: Mapping[str, Any]) -> None:
     """Raise UsageError for words that diffusers would cut; HunyuanVideo 1.5 alone names no limit to its callers."""
     limit = inspect.signature(pipeline.__call__).parameters.get("max_sequence_length")
-    for label in ("prompt", "negative") if limit is not None else ():
-        count = len(pipeline.tokenizer(style[label]).input_ids)
-        if count > limit.default:
-            raise UsageError(f"the {label} has {count} tokens; {family.name} reads at most {limit.default}")
+    for name in ("prompt", "negative_prompt"):
+        if limit is not None and name in call:
+            count = len(pipeline.tokenizer(call[name]).input_ids)
+            if count > limit.default:
+                raise UsageError(
+                    f"the {name.replace('_', ' ')} has {count} tokens; {family.name} reads at most {limit.default}"
+                )
 
 
 def _check_packages(folder: Path, family: Family) -> None:
