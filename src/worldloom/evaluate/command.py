@@ -165,6 +165,8 @@ MEASURES: dict[str, Callable[[Bench], SuiteResult]] = {
     "drift": _drift,
     "gallery": _gallery,
 }
+PAINTED = ("autoencoder", "drift", "gallery")
+"""Suites that have nothing to say of real renders alone."""
 SUITES = (*MEASURES, "all", "report")
 
 
@@ -196,9 +198,10 @@ def evaluate(
         raise UsageError(f"no suite called {suite!r}; there are {', '.join(SUITES)}")
     if suite == "report":
         return {"suite": suite, "files": [str(write_report(output))]}, ""
-    names = (
-        [suite] if suite != "all" else [n for n in MEASURES if force or not (output / f"{n}.json").exists()]
-    )
+    names = [suite]
+    if suite == "all":
+        names = [name for name in MEASURES if model != NO_MODEL or name not in PAINTED]
+        names = [name for name in names if force or not (output / f"{name}.json").exists()]
     if (output / f"{suite}.json").exists() and not force:
         raise UsageError(
             f"{output / f'{suite}.json'} exists already; give another folder or --force to replace it"
@@ -213,9 +216,8 @@ def evaluate(
         results.append(MEASURES[name](bench))
         files += results[-1].save(output)
     files.append(write_report(output))
-    plain = (
-        results[0].plain() if suite != "all" else {"suite": suite, "results": [r.plain() for r in results]}
-    )
+    plain = {"suite": suite, "results": [result.plain() for result in results]}
+    plain = plain if suite == "all" else results[0].plain()
     return {**plain, "files": [str(path) for path in files]}, "\n\n".join(map(suite_text, results))
 
 
