@@ -1,8 +1,7 @@
 import pytest
 import torch
 
-from worldloom.flow.guidance import guide, guided_steps
-from worldloom.flow.schedule import shifted_sigmas
+from worldloom.flow.guidance import guide, is_guided
 
 
 def test_scale_one_is_the_conditional_and_zero_the_unconditional():
@@ -24,18 +23,16 @@ def test_full_rescale_restores_each_samples_deviation():
     torch.testing.assert_close(half, (plain + guided) / 2, atol=1e-5, rtol=1e-5)
 
 
-def test_steps_within_the_interval_are_guided():
+def test_levels_within_the_interval_are_guided():
     sigmas = torch.tensor([1.0, 0.8, 0.5, 0.2, 0.0])
-    assert guided_steps(sigmas, 3.0) == [True] * 4
-    assert guided_steps(sigmas, 1.0) == [False] * 4
-    assert guided_steps(sigmas, 3.0, (0.3, 0.9)) == [False, True, True, False]
+    assert [is_guided(sigma) for sigma in sigmas] == [True] * 5
+    assert [is_guided(sigma, (0.3, 0.9)) for sigma in sigmas] == [False, True, True, False, False]
     cells = sigmas[:, None, None, None, None, None] * torch.tensor([0.0, 1.0, 0.5])
-    assert guided_steps(cells, 3.0, (0.3, 0.9)) == [False, True, True, False]
-    assert len(guided_steps(shifted_sigmas(7), 2.0)) == 7
+    assert [is_guided(level, (0.3, 0.9)) for level in cells] == [False, True, True, False, False]
 
 
 def test_refusals():
     with pytest.raises(ValueError, match=r"0\.9\.\.0\.3"):
-        guided_steps(shifted_sigmas(2), 2.0, (0.9, 0.3))
+        is_guided(torch.tensor(0.5), (0.9, 0.3))
     with pytest.raises(ValueError, match="rescale is 2"):
         guide(torch.zeros(1, 1), torch.zeros(1, 1), 2.0, rescale=2)

@@ -78,3 +78,15 @@ def test_frame_rates() -> None:
     for wrong in (0, -1, 121, float("nan")):
         with pytest.raises(UsageError, match="fps"):
             check_fps(wrong, CARD.fps)
+
+
+@pytest.mark.parametrize(
+    ("how", "complaint"),
+    [
+        ({"reuse": 0.6}, "reuse is 0.6; it must be from 0 to 0.5"),
+        ({"guidance_range": (0.9, 0.3)}, "the guidance range is 0.9 to 0.3"),
+    ],
+)
+def test_impossible_shortcuts_are_refused(how, complaint):
+    with pytest.raises(UsageError, match=complaint):
+        check_style(CARD, "a ball", **how)

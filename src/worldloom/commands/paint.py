@@ -25,7 +25,7 @@ from worldloom.generate.journal import recorded_settings
 from worldloom.generate.pipeline import Pipeline
 from worldloom.generate.preset import find_preset
 from worldloom.generate.request import RANDOM_SEED, SEED_LIMIT
-from worldloom.generate.stream import Options
+from worldloom.generate.stream import Options, Stream
 
 MAX_VARIATIONS = 1000
 FULL_COLOUR = (
@@ -69,7 +69,8 @@ def run(args: Namespace) -> dict[str, Any]:
             else:
                 footage.save(target, args.force, resume, args.chroma)
         taken = round(time.perf_counter() - began, 3)
-        written.append({"file": str(target), **footage.settings, "seconds_taken": taken})
+        reused = _reused(pipeline)
+        written.append({"file": str(target), **footage.settings, **reused, "seconds_taken": taken})
     return {"files": written}
 
 
@@ -78,6 +79,7 @@ def describe(result: dict[str, Any]) -> str:
     return "\n".join(
         f"{file['file']}: {file['frames']} frames of {file['size']} at {file['fps']} frames/s, "
         f"seed {file['seed']}, {file['seconds_taken']:.1f} s{FULL_COLOUR * (file.get('chroma') == '4:4:4')}"
+        f"{_describe_reused(file)}"
         for file in result["files"]
     )
 
@@ -201,9 +203,33 @@ def _options(args: Namespace, meter: Meter) -> Options:
         "guidance": args.guidance,
         "negative": args.negative,
         "sampler": args.sampler,
+        "reuse": args.reuse,
+        "guidance_range": args.guidance_range,
         "style": args.style,
         "on_step": meter,
     }
+
+
+def _reused(pipeline: Pipeline) -> dict[str, Any]:
+    """Return what step reuse saved since it was last asked, and forget it."""
+    if not isinstance(pipeline.stream, Stream) or not (reused := pipeline.stream.engine.reused):
+        return {}
+    runs, reused[:] = tuple(reused), []
+    return {
+        "steps_asked": sum(run.calls for run in runs),
+        "steps_computed": sum(run.evaluations for run in runs),
+        # a run that reused nothing is exact; JSON has no infinity
+        "reuse_decibels": round(min(999.0, *(run.decibels for run in runs)), 1),
+    }
+
+
+def _describe_reused(file: dict[str, Any]) -> str:
+    if "steps_asked" not in file:
+        return ""
+    return (
+        f"; computed {file['steps_computed']} of {file['steps_asked']} steps, latents an estimated "
+        f"{file['reuse_decibels']:.0f} dB from computing all"
+    )
 
 
 def _words(args: Namespace) -> str | None:

@@ -147,6 +147,11 @@ def _change(parser: Parser) -> None:
     parser.add_argument("--mask", type=Path, metavar="FILE", help="picture or clip, white where to change")
 
 
+def _levels(text: str) -> tuple[float, float]:
+    low, _, high = text.partition("-")
+    return float(low), float(high)
+
+
 def _style(parser: Parser) -> None:
     style = parser.add_argument_group("how to paint")
     style.add_argument("--model", default="tiny", metavar="NAME_OR_FOLDER", help="default: tiny")
@@ -158,6 +163,19 @@ def _style(parser: Parser) -> None:
     )
     style.add_argument("--negative", default="", metavar="TEXT", help="what should not be seen")
     style.add_argument("--sampler", metavar="euler|heun|unipc")
+    style.add_argument(
+        "--reuse",
+        type=float,
+        metavar="SHARE",
+        help="tell steps from the last ones while they change less than this; 0.1 halves the time of 30 steps, "
+        "and the report says how far off it may be",
+    )
+    style.add_argument(
+        "--guidance-range",
+        type=_levels,
+        metavar="LOW-HIGH",
+        help="noise levels that are guided, within 0-1; outside a step costs half",
+    )
     style.add_argument(
         "--style",
         metavar="NAME",

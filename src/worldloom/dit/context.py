@@ -42,6 +42,10 @@ class TextContext:
             raise ValueError(f"only the context of one prompt can be expanded, this one has {self.batch}")
         return self._map(lambda x: x.expand(batch, -1, -1, -1))
 
+    def first(self) -> TextContext:
+        """Return the context of the first prompt alone, without copying it."""
+        return self._map(lambda x: x[:1])
+
     @staticmethod
     def cat(contexts: Sequence[TextContext]) -> TextContext:
         """Join contexts along the batch, as guidance does with prompt and negative prompt."""

@@ -32,17 +32,13 @@ def guide(
     return guided * (rescale * ratio + (1 - rescale))
 
 
-def guided_steps(
-    sigmas: Float[Tensor, "S+1 ..."], scale: float, interval: tuple[float, float] = (0.0, 1.0)
-) -> list[bool]:
-    """Return, for each of the S steps, whether it is worth an unconditional evaluation.
+def is_guided(t: Tensor, interval: tuple[float, float] = (0.0, 1.0)) -> bool:
+    """Return whether noise level t, a number or one per token, is worth an unconditional evaluation.
 
-    Guidance outside a middle interval of noise levels costs time and variety and gains nothing (arXiv
-    2404.07724). Known beforehand, the decision needs no look at the device within the loop. With per-token levels
-    the highest counts; scale 1 needs guidance nowhere.
+    Guidance outside a middle interval of noise levels costs time and variety and gains nothing (arXiv 2404.07724).
+    With per-token levels the highest counts. The whole range is answered without a look at the device.
     """
     low, high = interval
     if not 0 <= low <= high <= 1:
         raise ValueError(f"guidance interval is {low}..{high}; it must lie within 0..1, low end first")
-    highest = sigmas[:-1].flatten(1).amax(1) if sigmas.ndim > 1 else sigmas[:-1]
-    return [scale != 1 and low <= level <= high for level in highest.tolist()]
+    return (low, high) == (0, 1) or low <= float(t.max()) <= high

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from worldloom.dit.context import TextContext
 from worldloom.dit.model import Transformer
-from worldloom.flow.guidance import guide
+from worldloom.flow.guidance import guide, is_guided
 from worldloom.flow.path import velocity
 from worldloom.flow.timestep import whole_timestep
 from worldloom.generate.canvas import Canvas
@@ -36,7 +36,8 @@ class Denoiser:
     """(noisy latents [1, C, f, h, w], noise level) -> velocity; the level is a number or [1, 1, f, h, w].
 
     experts: one for all levels, or one for high noise and one for levels below `boundary`.
-    guidance_scale: 1 for none; else both branches go through the model as one batch of two.
+    guidance_scale: 1 for none; else both branches go through the model as one batch of two, where the noise level lies
+    within `guidance_range`.
     beside: what is stacked under the noisy channels, [1, C', f, h, w], or None.
     """
 
@@ -44,12 +45,16 @@ class Denoiser:
     boundary: float
     guidance_scale: float
     beside: Tensor | None = None
+    guidance_range: tuple[float, float] = (0.0, 1.0)
 
     def __call__(self, noisy: Tensor, t: Tensor) -> Tensor:
         transformer, context = self._expert(t)
+        if context.batch == 2 and not is_guided(t, self.guidance_range):
+            context = context.first()
         branches = context.batch
         levels = _token_levels(t, transformer.config.patch_size)
-        levels = levels.expand(branches, *(-1,) * (levels.ndim - 1))
+        if levels.ndim > 1:
+            levels = levels.expand(branches, -1, -1, -1)
         shown = noisy if self.beside is None else torch.cat([noisy, self.beside.to(noisy)], dim=1)
         answer = transformer(shown.expand(branches, -1, -1, -1, -1), levels, context).float()
         if branches == 1:

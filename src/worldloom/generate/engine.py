@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -12,14 +12,15 @@ from torch import Tensor
 from worldloom.core.error import UsageError
 from worldloom.core.seed import torch_generator
 from worldloom.dit.model import Transformer
+from worldloom.flow.reuse import Reused, StepReuse
 from worldloom.flow.sampler import euler, heun, unipc
 from worldloom.flow.schedule import shifted_sigmas
 from worldloom.generate.canvas import Canvas, blank_canvas
 from worldloom.generate.card import Card
 from worldloom.generate.conform import Frames, to_frames, to_video
 from worldloom.generate.denoise import Denoiser, Expert, Words, hold
-from worldloom.generate.reference import Reference
 from worldloom.generate.memory import Run, check_run, streamable_bytes
+from worldloom.generate.reference import Reference
 from worldloom.generate.request import Style
 from worldloom.generate.size import Size
 from worldloom.generate.window import Span
@@ -27,8 +28,8 @@ from worldloom.text.encoder import TextEncoder
 from worldloom.text.image_encoder import ImageEncoder
 from worldloom.text.tokenizer import Tokenizer
 from worldloom.vae.autoencoder import Autoencoder
-
 from worldloom.vae.tile import decoded_pieces, encode_tiled
+
 SAMPLERS = {"euler": euler, "heun": heun, "unipc": unipc}
 OnStep = Callable[[int, int], None]  # (steps done, steps in all)
 
@@ -40,10 +41,10 @@ class Engine:
     per_token: whether the transformer knows a noise level for every token, or one for all.
     refiner: a second transformer for noise levels below `boundary`.
     image_encoder: reads known pictures, for a transformer that attends to them.
-    """
     tile: side in pixels of the tiles in which the autoencoder works, or None for whole frames.
     force_memory: try a run that is not expected to fit.
     reused: what step reuse saved on each canvas painted with it, in order; whoever reports it may empty it.
+    """
 
     transformer: Transformer
     vae: Autoencoder
@@ -55,11 +56,11 @@ class Engine:
     refiner: Transformer | None = None
     boundary: float = 0.0
     image_encoder: ImageEncoder | None = None
-
     reused: list[Reused] = field(default_factory=list)
 
     tile: int | None = None
     force_memory: bool = False
+
     @property
     def stacks_channels(self) -> bool:
         """Whether known frames are shown to the transformer as channels under the noise (Wan's image-to-video)."""
@@ -102,11 +103,11 @@ class Engine:
         Tiles are decoded one after the other through the whole canvas, so that all its frames are finished first.
         """
         dtype = next(self.vae.parameters()).dtype
-        for latent_frame in latents.to(dtype).split(1, dim=2):
         if self.tile is not None:
             yield self._decode_tiled(latents.to(dtype), self.tile)
             return
         stream = self.vae.decoder_stream()
+        for latent_frame in latents.to(dtype).split(1, dim=2):
             with torch.inference_mode():
                 video = stream.push(latent_frame)
             yield to_frames(video)
@@ -127,13 +128,15 @@ class Engine:
         same to the bit on one machine with one thread count; another count sums in another order, which may move a
         pixel's last bit.
         """
-        canvas = canvas.aligned(self.transformer.config.patch_size)
         self._check_memory(canvas, style)
+        canvas = canvas.aligned(self.transformer.config.patch_size)
         generator = torch_generator("noise", style.seed, part)
         noise = torch.randn(canvas.latents.shape, generator=generator).to(self.device)
         schedule = shifted_sigmas(style.num_steps, style.shift).to(self.device)
         sampler, denoiser = SAMPLERS[style.sampler], self._denoiser(canvas, words, style)
         report = None if on_step is None else lambda step, clean: on_step()
+        reuse = StepReuse(denoiser, style.reuse, self.boundary) if style.reuse > 0 else None
+        asked = denoiser if reuse is None else reuse
         if self.per_token:
             painted = sampler(asked, canvas.noisy(noise), canvas.sigmas(schedule), on_step=report)
         else:
@@ -174,7 +177,7 @@ class Engine:
             beside, pictures = self._show(canvas), self._look(canvas.reference, len(words.lengths))
         models = [model for model in (self.transformer, self.refiner) if model is not None]
         experts = tuple(Expert(model, model.prepare_text(*words, pictures)) for model in models)
-        return Denoiser(experts, self.boundary, style.guidance_scale, beside)
+        return Denoiser(experts, self.boundary, style.guidance_scale, beside, style.guidance_range)
 
     def _show(self, canvas: Canvas) -> Tensor:
         """Return the channels to stack under the noise: which frames are known, and the latents of them alone."""

@@ -18,6 +18,7 @@ MAX_SECONDS = 600
 MAX_FPS = 120
 MAX_STEPS = 1000
 MAX_GUIDANCE = 50.0
+MAX_REUSE = 0.5
 RANDOM_SEED = -1
 SEED_LIMIT = 2**63
 
@@ -35,6 +36,8 @@ class Style:
     shift: float
     name: str | None = None  # of the preset that was asked for
     preset: Preset = PLAIN
+    reuse: float = 0.0  # threshold of `worldloom.flow.reuse.StepReuse`; 0 computes every step
+    guidance_range: tuple[float, float] = (0.0, 1.0)  # noise levels at which there is guidance
 
     @property
     def words(self) -> str:
@@ -52,6 +55,8 @@ class Style:
             "guidance": self.guidance_scale,
             "shift": self.shift,
             **({} if self.name is None else {"style": self.name, "words": self.words}),
+            **({} if self.reuse == 0 else {"reuse": self.reuse}),
+            **({} if self.guidance_range == (0, 1) else {"guidance_range": list(self.guidance_range)}),
         }
 
     def again(self, number: int) -> Style:
@@ -69,6 +74,8 @@ def check_style(
     steps: int | None = None,
     guidance: float | None = None,
     shift: float | None = None,
+    reuse: float | None = None,
+    guidance_range: tuple[float, float] | None = None,
     needs_prompt: bool = True,
 ) -> Style:
     """Return the style with the model's own values where None is given; seed -1 draws one.
@@ -87,6 +94,8 @@ def check_style(
         num_steps=check_steps(default.num_steps if steps is None else steps),
         guidance_scale=check_guidance(default.guidance_scale if guidance is None else guidance),
         shift=_within("shift", default.shift if shift is None else shift, 0.01, 100.0),
+        reuse=_within("reuse", 0.0 if reuse is None else reuse, 0.0, MAX_REUSE),
+        guidance_range=check_guidance_range((0.0, 1.0) if guidance_range is None else guidance_range),
     )
 
 
@@ -114,6 +123,16 @@ def check_steps(steps: int) -> int:
 def check_guidance(guidance: float) -> float:
     """Return a guidance scale that is in range."""
     return float(_within("guidance", guidance, 1.0, MAX_GUIDANCE))
+
+
+def check_guidance_range(levels: tuple[float, float]) -> tuple[float, float]:
+    """Return an interval of noise levels that lies within 0..1."""
+    low, high = levels
+    if not 0 <= low <= high <= 1:
+        raise UsageError(
+            f"the guidance range is {low:g} to {high:g}; it must lie within 0 to 1, low end first"
+        )
+    return low, high
 
 
 def check_fps(fps: float | Fraction | None, native: int) -> Fraction:

@@ -1,0 +1,40 @@
+"""What is opt-in for speed: steps told from others, and guidance at some noise levels only."""
+
+import numpy as np
+import pytest
+
+from worldloom.generate.stream import Stream
+
+PROMPT = "a red ball bounces on a wooden floor"
+REQUEST = {"num_frames": 9, "size": (32, 32), "seed": 3, "steps": 12, "guidance": 3.0}
+
+
+@pytest.fixture(scope="module", name="full")
+def _full(stream: Stream) -> np.ndarray:
+    return stream.generate(PROMPT, **REQUEST).clip().frames
+
+
+def test_reused_steps_are_counted_and_recorded(stream: Stream, full: np.ndarray) -> None:
+    stream.engine.reused.clear()
+    clip = stream.generate(PROMPT, reuse=0.5, **REQUEST).clip()
+    (reused,) = stream.engine.reused
+    assert reused.calls == 12 and 3 <= reused.evaluations < 12
+    assert np.isfinite(reused.decibels) and clip.settings["reuse"] == 0.5
+    assert not np.array_equal(clip.frames, full)
+
+
+def test_a_threshold_that_nothing_stays_under_changes_nothing(stream: Stream, full: np.ndarray) -> None:
+    stream.engine.reused.clear()
+    assert np.array_equal(stream.generate(PROMPT, reuse=1e-9, **REQUEST).clip().frames, full)
+    assert stream.engine.reused == [(12, 12, float("inf"))]
+
+
+def test_guidance_range_spans_from_no_guidance_to_all(stream: Stream, full: np.ndarray) -> None:
+    def paint(**how) -> np.ndarray:
+        return stream.generate(PROMPT, **{**REQUEST, **how}).clip().frames
+
+    assert np.array_equal(paint(guidance_range=(0.0, 1.0)), full)
+    none = paint(guidance_range=(0.0, 0.0))
+    assert np.abs(none.astype(int) - paint(guidance=1.0)).max() <= 1
+    some = paint(guidance_range=(0.5, 0.9))
+    assert not np.array_equal(some, full) and not np.array_equal(some, none)
