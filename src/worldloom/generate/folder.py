@@ -26,6 +26,7 @@ from worldloom.generate.assembly import (
 )
 from worldloom.generate.card import Card
 from worldloom.generate.engine import Engine
+from worldloom.generate.families import family_of
 from worldloom.generate.memory import check_loading
 from worldloom.nn.placing import Offload
 from worldloom.text.encoder import TextEncoder
@@ -55,6 +56,10 @@ def find_folder(name: str | os.PathLike[str]) -> Path:
     if not folder.is_dir():
         known = ", ".join(packaged_models()) or "none"
         raise UsageError(f"no model {str(name)!r}: not in the package ({known}) and not a folder")
+    if (family := family_of(folder)) is not None:
+        raise UsageError(
+            f"{folder} is a {family.name} checkpoint, which has no {CARD_FILE}: {family.abilities}"
+        )
     lacking = [name for name in (CARD_FILE, INDEX_FILE) if not (folder / name).exists()]
     if lacking == [CARD_FILE]:
         raise UsageError(
