@@ -12,7 +12,7 @@ from tests.generate.kinds import random_weights
 from worldloom.dit import original as dit_original
 from worldloom.dit import presets as dit_presets
 from worldloom.dit.model import Transformer
-from worldloom.text.image_encoder import ImageEncoder, ImageEncoderConfig
+from worldloom.text.image_encoder import PREFIX, ImageEncoder, ImageEncoderConfig
 from worldloom.text.original import image_original_name, text_original_name
 from worldloom.vae import original as vae_original
 from worldloom.vae import presets as vae_presets
@@ -79,7 +79,7 @@ def clip_tensors() -> dict[str, torch.Tensor]:
     ours = random_weights(ImageEncoder(CLIP), seed=5).model.state_dict()
     parts: dict[str, dict[int, torch.Tensor]] = {}
     for name, tensor in ours.items():
-        kept, part, _ = image_original_name(name)
+        kept, part, _ = image_original_name(PREFIX + name)
         parts.setdefault(kept, {})[part] = tensor
     joined = {name: torch.cat([found[i] for i in sorted(found)]) for name, found in parts.items()}
     joined["visual.cls_embedding"] = joined["visual.cls_embedding"].view(1, 1, -1)

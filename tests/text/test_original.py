@@ -1,6 +1,7 @@
 """Original names of both encoders, and that a model by the release's rules computes the same."""
 
 import torch
+from safetensors.torch import load_file, save_file
 
 from worldloom.text import presets
 from worldloom.text.encoder import TextEncoder
@@ -69,6 +70,11 @@ def test_features_are_those_of_the_last_layer_but_one(tmp_path) -> None:
         features = encoder(pictures)
         assert features.shape == (2, 5, 160)
         encoder.save(tmp_path)
+        assert torch.equal(ImageEncoder.load(tmp_path)(pictures), features)
+        stored = load_file(tmp_path / "model.safetensors")
+        bare = {name.removeprefix("vision_model."): tensor for name, tensor in stored.items()}
+        assert bare.keys() == encoder.model.state_dict().keys()
+        save_file(bare | {"embeddings.position_ids": torch.arange(5)[None]}, tmp_path / "model.safetensors")
         assert torch.equal(ImageEncoder.load(tmp_path)(pictures), features)
         for parameter in encoder.model.encoder.layers[-1].parameters():
             parameter.zero_()

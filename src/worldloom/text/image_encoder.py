@@ -5,6 +5,7 @@ It reads a picture into the same kind of rows that the text encoder makes of wor
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from os import PathLike
 from pathlib import Path
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     from transformers import CLIPVisionModel
 
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
-PREFIX = "vision_model."  # before every name in files of earlier transformers versions
+PREFIX = (
+    "vision_model."  # before every name in files; transformers leaves it out since version 5, and reads both
+)
 POSITION_IDS = "embeddings.position_ids"  # a count from 0, stored by them as well
 # CLIP's own normalisation, of pixels in [0, 1].
 MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -74,7 +77,7 @@ class ImageEncoder(nn.Module):
         """Write `config.json` and `model.safetensors` as transformers' `CLIPVisionModel` reads them."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        save_tensors(folder / WEIGHTS_FILE, self.model.state_dict())
+        save_tensors(folder / WEIGHTS_FILE, {PREFIX + name: t for name, t in self.model.state_dict().items()})
         write_json(folder / CONFIG_FILE, config_content(self.config))
 
     @classmethod
@@ -91,24 +94,25 @@ class ImageEncoder(nn.Module):
         weights = Weights(find_weights(folder))
         stored = stored_names(weights, encoder.shapes)
         weights.check({stored[name]: shape for name, shape in encoder.shapes.items()} | position_ids(weights))
-        tensors = {name: weights.read(stored[name]).to(device, dtype) for name in encoder.shapes}
-        encoder.model.load_state_dict(tensors, assign=True)
+        tensors = {name.removeprefix(PREFIX): weights.read(stored[name]) for name in encoder.shapes}
+        placed = {name: tensor.to(device, dtype) for name, tensor in tensors.items()}
+        encoder.model.load_state_dict(placed, assign=True)
         # a buffer that no file needs to hold
-        count = encoder.shapes["embeddings.position_embedding.weight"][0]
-        positions = torch.arange(count, device=device)[None]
+        positions = torch.arange(len(placed["embeddings.position_embedding.weight"]), device=device)[None]
         encoder.model.embeddings.register_buffer("position_ids", positions, persistent=False)
         return encoder.eval()
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Shape of every tensor under transformers' names."""
-        return {name: tuple(tensor.shape) for name, tensor in self.model.state_dict().items()}
+        """Shape of every tensor under the name that it has in files."""
+        return {PREFIX + name: tuple(tensor.shape) for name, tensor in self.model.state_dict().items()}
 
 
-def stored_names(weights: Weights, names: Any) -> dict[str, str]:
-    """Return under which name a file holds each tensor: the present one, or with the prefix of earlier versions."""
-    prefix = PREFIX if any(name.startswith(PREFIX) for name in weights.info) else ""
-    return {name: prefix + name for name in names}
+def stored_names(weights: Weights, names: Iterable[str]) -> dict[str, str]:
+    """Return under which name a file holds each tensor, with or without the prefix."""
+    if any(name.startswith(PREFIX) for name in weights.info):
+        return {name: name for name in names}
+    return {name: name.removeprefix(PREFIX) for name in names}
 
 
 def position_ids(weights: Weights) -> dict[str, tuple[int, ...]]:

@@ -26,12 +26,12 @@ TEXT_RENAMED = (
     (r"\.layer\.1\.DenseReluDense\.wo\.", ".ffn.fc2."),
 )
 IMAGE_RENAMED = (
-    (r"^embeddings\.class_embedding$", "visual.cls_embedding"),
-    (r"^embeddings\.position_embedding\.weight$", "visual.pos_embedding"),
-    (r"^embeddings\.patch_embedding\.", "visual.patch_embedding."),
-    (r"^pre_layrnorm\.", "visual.pre_norm."),
-    (r"^post_layernorm\.", "visual.post_norm."),
-    (r"^encoder\.layers\.", "visual.transformer."),
+    (r"^vision_model\.embeddings\.class_embedding$", "visual.cls_embedding"),
+    (r"^vision_model\.embeddings\.position_embedding\.weight$", "visual.pos_embedding"),
+    (r"^vision_model\.embeddings\.patch_embedding\.", "visual.patch_embedding."),
+    (r"^vision_model\.pre_layrnorm\.", "visual.pre_norm."),
+    (r"^vision_model\.post_layernorm\.", "visual.post_norm."),
+    (r"^vision_model\.encoder\.layers\.", "visual.transformer."),
     (r"\.layer_norm([12])\.", r".norm\1."),
     (r"\.self_attn\.out_proj\.", ".attn.proj."),
     (r"\.self_attn\.[qkv]_proj\.", ".attn.to_qkv."),
