@@ -1,26 +1,32 @@
 """Every kind of published checkpoint paints by the one mechanism: saved, loaded, from words and from pictures."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from diffusers import AutoencoderKLWan, WanImageToVideoPipeline, WanPipeline
+from PIL import Image
 
 from tests.generate import kinds
 from tests.generate.conftest import moving_clip
+from tests.generate.test_parity import LEAST_PSNR, NEGATIVE, SEED, psnr, run_diffusers, run_ours
 from worldloom.core.config import to_dict
 from worldloom.core.error import Failure, UsageError
+from worldloom.core.seed import torch_generator
 from worldloom.flow.sampler import euler, heun, unipc
 from worldloom.flow.schedule import shifted_sigmas
 from worldloom.generate.assembly import INDEX_FILE, Assembly
 from worldloom.generate.canvas import blank_canvas
 from worldloom.generate.denoise import Denoiser, Expert, hold
 from worldloom.generate.engine import Engine
-from worldloom.generate.folder import CARD_FILE, find_folder, save_checkpoint
+from worldloom.generate.folder import CARD_FILE, find_folder, load_checkpoint, save_checkpoint
 from worldloom.generate.pipeline import Pipeline
 from worldloom.generate.reference import refer
+from worldloom.generate.request import check_style
+from worldloom.generate.size import Size
 from worldloom.generate.stream import Stream
 
 PROMPT = "a red ball bounces on a wooden floor"
@@ -80,6 +86,54 @@ def test_diffusers_loads_the_folder(kind: str, folder: Path) -> None:
     assert (theirs.transformer_2 is None) == (assembly.boundary is None)
     if kind in FROM_PICTURES:
         assert (theirs.image_encoder is None) != assembly.image_encoder
+    if assembly.image_encoder:
+        ours, found = kinds.image_encoder().model.state_dict(), theirs.image_encoder.state_dict()
+        assert all(torch.equal(found[name], tensor) for name, tensor in ours.items())
+
+
+@pytest.mark.parametrize("name", ["words", "words, two experts"])
+def test_words_give_diffusers_clip(name: str, tmp_path: Path) -> None:
+    """From the same noise; six steps, of which the second expert paints the last ones."""
+    folder = save_checkpoint(kinds.engine(name), tmp_path / "model", "# debug\n")
+    theirs = WanPipeline.from_pretrained(folder)
+    theirs.set_progress_bar_config(disable=True)
+    ours = Stream(load_checkpoint(folder, torch.device("cpu"), torch.float32))
+    clip = run_ours(ours, theirs, size=(32, 32), num_frames=9, steps=6, guidance=3.0)
+    expected = run_diffusers(theirs, ours, (32, 32), 9, num_inference_steps=6, guidance_scale=3.0)
+    assert psnr(clip, expected) >= LEAST_PSNR
+
+
+@pytest.mark.parametrize("name", FROM_PICTURES)
+def test_pictures_give_diffusers_clip(name: str, tmp_path: Path) -> None:
+    """With the known latent frame held on its straight path there as well: left to itself, it comes out changed."""
+    engine = kinds.engine(name)
+    folder = save_checkpoint(engine, tmp_path / "model", "# debug\n")
+    theirs = WanImageToVideoPipeline.from_pretrained(folder)
+    theirs.set_progress_bar_config(disable=True)
+    picture = moving_clip(1).frames
+    clean = engine.encode(picture)
+    noise = torch.randn((1, kinds.CHANNELS, 3, 4, 4), generator=torch_generator("noise", SEED, 0))[:, :, :1]
+
+    def keep(pipeline, step: int, timestep, given: dict) -> dict:
+        level = pipeline.scheduler.sigmas[step + 1]
+        given["latents"][:, :, :1] = (1 - level) * clean + level * noise
+        return given
+
+    request = {"num_inference_steps": 5, "guidance_scale": 2.0, "callback_on_step_end": keep}
+    request["image"] = Image.fromarray(picture[0])
+    if engine.image_encoder is not None:
+        # scaled as the release scales, without rounding; diffusers refuses a picture together with its features
+        pixels = torch.from_numpy(picture).permute(0, 3, 1, 2) / 127.5 - 1
+        request["image_embeds"] = engine.image_encoder(pixels)
+        theirs.check_inputs = lambda *args: None
+    expected = run_diffusers(theirs, Stream(engine), (32, 32), 9, **request)
+    # the models' own frames, without what verbs do where new footage meets given footage
+    settings = {"sampler": "unipc", "steps": 5, "guidance": 2.0, "shift": theirs.scheduler.config.flow_shift}
+    style = check_style(engine.card, PROMPT, negative=NEGATIVE, seed=SEED, **settings)
+    canvas = engine.canvas(Size(32, 32), 9).keep_prefix(clean)
+    canvas = replace(canvas, reference=refer(picture, picture[:0], 9, engine.device))
+    clip = np.concatenate(list(engine.decode(engine.paint(canvas, engine.read(style), style))))
+    assert psnr(clip, expected) >= LEAST_PSNR
 
 
 def test_held_cells_walk_their_straight_path() -> None:
