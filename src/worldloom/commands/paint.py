@@ -134,12 +134,19 @@ def _generate(pipeline: Pipeline, args: Namespace, options: Options) -> Footage:
         image=args.image,
         last_image=args.last_image,
         force_size=args.force_size,
+        upsampler=args.upsampler or pipeline.stream.upsampler,
         **options,
     )
 
 
 def _image(pipeline: Pipeline, args: Namespace, options: Options) -> Footage:
-    return pipeline.stream.image(args.prompt, size=args.size, force_size=args.force_size, **options)
+    return pipeline.stream.image(
+        args.prompt,
+        size=args.size,
+        force_size=args.force_size,
+        upsampler=args.upsampler or pipeline.stream.upsampler,
+        **options,
+    )
 
 
 def _extend(pipeline: Pipeline, args: Namespace, options: Options) -> Footage:

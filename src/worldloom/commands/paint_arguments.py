@@ -140,6 +140,11 @@ def _duration(parser: Parser, default: str) -> None:
 def _size(parser: Parser) -> None:
     parser.add_argument("--size", metavar="WxH", help="also 1280*720, 480p, 720p, 1080p")
     parser.add_argument("--force-size", action="store_true", help="paint a size the model was not trained on")
+    parser.add_argument(
+        "--upsampler",
+        metavar="none|lanczos|tiny",
+        help="how other sizes are made from trained ones; default: tiny",
+    )
 
 
 def _change(parser: Parser) -> None:
@@ -156,6 +161,21 @@ def _style(parser: Parser) -> None:
     style = parser.add_argument_group("how to paint")
     style.add_argument("--model", default="tiny", metavar="NAME_OR_FOLDER", help="default: tiny")
     style.add_argument("--device", default="auto", metavar="auto|cpu|cuda|mps", help="default: auto")
+    style.add_argument(
+        "--offload",
+        default="none",
+        metavar="none|cpu|disk",
+        help="where the big networks' blocks wait for their turn; default: none, all on the device",
+    )
+    style.add_argument(
+        "--tile",
+        type=int,
+        metavar="PIXELS",
+        help="decode in tiles of this side: less memory, the same frames",
+    )
+    style.add_argument(
+        "--force-memory", action="store_true", help="try a run that is not expected to fit into memory"
+    )
     style.add_argument("--seed", type=int, metavar="N", help="same seed, same frames; -1 (default) draws one")
     style.add_argument("--steps", type=int, metavar="N", help="sampler steps, 1 to 1000")
     style.add_argument(
@@ -179,21 +199,6 @@ def _style(parser: Parser) -> None:
     style.add_argument(
         "--style",
         metavar="NAME",
-    style.add_argument(
-        "--offload",
-        default="none",
-        metavar="none|cpu|disk",
-        help="where the big networks' blocks wait for their turn; default: none, all on the device",
-    )
-    style.add_argument(
-        "--tile",
-        type=int,
-        metavar="PIXELS",
-        help="decode in tiles of this side: less memory, the same frames",
-    )
-    style.add_argument(
-        "--force-memory", action="store_true", help="try a run that is not expected to fit into memory"
-    )
         help="a preset such as night, studio or draft, or NAME.toml of your own (docs/styles.md)",
     )
     style.add_argument(

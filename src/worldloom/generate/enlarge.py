@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import torch
@@ -23,7 +23,14 @@ SLACK = 1.6
 FRAMES_AT_ONCE = 4
 
 
-def native_for(size: Size, trained: tuple[Size, ...]) -> Size:
+def check_upsampler(name: str) -> str:
+    """Return `name` if there is such an upsampler; raises UsageError otherwise."""
+    if name not in UPSAMPLERS:
+        raise UsageError(f"upsampler {name!r} is unknown; choose one of {', '.join(UPSAMPLERS)}")
+    return name
+
+
+def native_for(size: Size, trained: Sequence[Size]) -> Size:
     """Return the trained size to paint for `size`; raises UsageError when none has nearly its shape."""
     native = nearest_sizes(size, trained)[0]
     kept = _kept(size, native)
@@ -51,7 +58,7 @@ def enlarge(footage: Footage, size: Size, upsampler: str, device: torch.device |
         "upsampler": upsampler if model or upsampler == "lanczos" else "lanczos",
     }
     chunks = _chunks(footage.chunks, size, [stream.push for stream in streams], device)
-    return replace(footage, size=size, settings=settings, chunks=chunks)
+    return replace(footage, size=size, settings=settings, chunks=chunks, given=())
 
 
 def count_doublings(native: Size, size: Size) -> int:

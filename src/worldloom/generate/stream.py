@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import TypedDict, Unpack, cast
+from typing import ClassVar, TypedDict, Unpack, cast
 
 from worldloom.core.error import UsageError
 from worldloom.core.video import read_video
@@ -17,6 +17,7 @@ from worldloom.generate.card import Card
 from worldloom.generate.clip import Clip, Footage
 from worldloom.generate.conform import Frames
 from worldloom.generate.engine import Engine, OnStep
+from worldloom.generate.enlarge import check_upsampler, enlarge, native_for
 from worldloom.generate.preset import find_preset
 from worldloom.generate.recorded import recorded_request
 from worldloom.generate.request import check_fps, check_style, count_frames
@@ -62,6 +63,8 @@ class Stream:
     """
 
     engine: Engine
+    upsampler: ClassVar[str] = "tiny"
+    """What sizes the model does not paint are made with, unless told."""
 
     @property
     def card(self) -> Card:
@@ -83,6 +86,7 @@ class Stream:
         image: Picture | None = None,
         last_image: Picture | None = None,
         force_size: bool = False,
+        upsampler: str = upsampler,
         **options: Unpack[Options],
     ) -> Footage:
         """Paint what `prompt` says.
@@ -93,6 +97,8 @@ class Stream:
             fps: frames per second of the result, 1 to 120; None means the model's own.
             image, last_image: the first and the last frame; scaled to cover `size`.
             force_size: paint a size the model was not trained on.
+            upsampler: how such a size is met otherwise, from the nearest trained one of its shape: `tiny` (the
+                network in the package), `lanczos`, or `none`, which refuses it.
         """
         card = self.engine.card
         rate = check_fps(fps, card.fps)
@@ -100,7 +106,10 @@ class Stream:
         count = count_frames(rate, seconds=seconds, num_frames=num_frames, default=max(1, longest))
         first, last = (None if picture is None else read_picture(picture) for picture in (image, last_image))
         brush = self._brush(prompt, options)
-        return verbs.generate(brush, count, self._size(size, force_size, first, last), rate, first, last)
+        wanted = None if size is None else parse_size(size)
+        painted = self._size(wanted, force_size, first, last, check_upsampler(upsampler))
+        footage = verbs.generate(brush, count, painted, rate, first, last)
+        return enlarge(footage, wanted or painted, upsampler, self.engine.device)
 
     def image(
         self,
@@ -108,10 +117,13 @@ class Stream:
         *,
         size: str | tuple[int, int] | None = None,
         force_size: bool = False,
+        upsampler: str = upsampler,
         **options: Unpack[Options],
     ) -> Footage:
         """Paint one frame of what `prompt` says."""
-        return self.generate(prompt, num_frames=1, size=size, force_size=force_size, **options)
+        return self.generate(
+            prompt, num_frames=1, size=size, force_size=force_size, upsampler=upsampler, **options
+        )
 
     def extend(
         self,
@@ -278,11 +290,19 @@ class Stream:
         return clip.size, clip.fps
 
     def _size(
-        self, size: str | tuple[int, int] | None, force: bool, first: Frames | None, last: Frames | None
+        self,
+        size: Size | None,
+        force: bool,
+        first: Frames | None,
+        last: Frames | None,
+        upsampler: str = "none",
     ) -> Size:
+        """Return the size to paint, which with an upsampler need only be like the `size` asked for."""
         trained, given = self.engine.card.trained_sizes, first if first is not None else last
+        if size is not None and upsampler != "none" and not force and size not in trained:
+            return native_for(size, trained)
         if size is not None:
-            return check_size(parse_size(size), trained, self.engine.multiple, force)
+            return check_size(size, trained, self.engine.multiple, force)
         if given is not None:
             return nearest_sizes(Size(given.shape[2], given.shape[1]), trained)[0]
         return trained[0]
