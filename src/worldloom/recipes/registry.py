@@ -4,13 +4,22 @@ from collections.abc import Callable
 from typing import Any
 
 from worldloom.core.error import UsageError
-from worldloom.recipes.dit_tiny import dit_debug, dit_tiny
+from worldloom.recipes.dit_tiny import dit_debug, dit_pictures, dit_tiny
 from worldloom.recipes.upsampler_tiny import upsampler_debug, upsampler_tiny
-from worldloom.recipes.vae_tiny import vae_debug, vae_tiny
+from worldloom.recipes.vae_tiny import vae_debug, vae_tiny, vae_white
 from worldloom.training.objective import Recipe
 
 # Any: what a recipe's objective prepares for a step is its own affair, and a protocol cannot say "the same type twice".
-_MAKERS: tuple[Callable[[], Any], ...] = (vae_tiny, vae_debug, dit_tiny, dit_debug, upsampler_tiny, upsampler_debug)
+_MAKERS: tuple[Callable[[], Any], ...] = (
+    vae_tiny,
+    vae_white,
+    vae_debug,
+    dit_pictures,
+    dit_tiny,
+    dit_debug,
+    upsampler_tiny,
+    upsampler_debug,
+)
 RECIPES = {make.__name__: make for make in _MAKERS}
 
 
