@@ -34,7 +34,11 @@ def test_an_edit_starts_from_noised_content() -> None:
     canvas = blank_canvas(4, (3, 4, 6)).begin_from(content, 0.25)
     assert torch.allclose(canvas.noisy(noise), 0.75 * content + 0.25 * noise)
     sigmas = canvas.sigmas(shifted_sigmas(4))
-    assert sigmas.shape == (5, 1, 1, 3, 4, 6) and sigmas[0].unique().item() == 0.25
+    assert sigmas.shape == (5,) and sigmas[0].item() == 0.25  # one level for all cells needs no grid
+    half = torch.full((3, 4, 6), 0.25)
+    half[0] = 0.5
+    sigmas = canvas.begin_from(content, half).sigmas(shifted_sigmas(4))
+    assert sigmas.shape == (5, 1, 1, 3, 4, 6) and sigmas[0].unique().tolist() == [0.25, 0.5]
 
 
 def test_a_token_is_not_half_known() -> None:
