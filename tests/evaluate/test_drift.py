@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+from tests.tiny import shared_checkpoint
 from worldloom.core.error import UsageError
-from worldloom.evaluate.drift import DriftSuite, find_drift, lines, look_of
+from worldloom.evaluate.drift import DriftSuite, find_drift, lines, look_of, run_drift
+from worldloom.evaluate.studio import Painting, Studio
 
 
 def textured(frames: int = 40, step: int = 1) -> np.ndarray:
@@ -44,7 +46,7 @@ def test_an_unchanged_clip_does_not_drift() -> None:
         ("brightness", lambda frames: frames + 20, 1.2),
         ("contrast", flatten, 0.5),
         ("saturation", pale, 0.5),
-        ("sharpness", soften, 0.55),
+        ("sharpness", soften, (30 / 9 / 20) ** 0.5),  # of white grain, by the squared weights
     ],
 )
 def test_each_measure_sees_its_change(name: str, change, expected: float) -> None:
@@ -78,6 +80,14 @@ def test_the_table_counts_the_runs_that_hold() -> None:
 def test_wrong_settings_are_refused(wrong: dict, says: str) -> None:
     with pytest.raises(UsageError, match=says):
         DriftSuite(**wrong)
+
+
+def test_a_run_paints_and_tells(tmp_path_factory: pytest.TempPathFactory) -> None:
+    studio = Studio(str(shared_checkpoint(tmp_path_factory)), Painting(steps=1, guidance=1.0))
+    result = run_drift(DriftSuite(runs=1, seconds=1.5, end_seconds=0.5), studio, quiet=True)
+    assert result.cases[0]["family"] == "basketball" and result.cases[0]["prompt"]
+    assert result.lines[0].model.count == 1 and result.sheets["runs"].ndim == 3
+    assert result.lines[1].model.value == pytest.approx(result.cases[0]["brightness"])
 
 
 def test_ends_longer_than_half_the_clip_are_refused() -> None:
