@@ -129,12 +129,14 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         starting = paint(folder / "start.mp4", 0.5, options)
-        runs = {seconds: paint(folder / f"{seconds:g}.mp4", seconds, options) for seconds in (short, long)}
-        for seconds, run in runs.items():
+        runs: dict[float, Run] = {}
+        for seconds in (short, long):
+            runs[seconds] = run = paint(folder / f"{seconds:g}.mp4", seconds, options)
             each = (run.processor - starting.processor) / seconds
             print(
                 f"{seconds:5g} s of {options.size}, {options.steps} steps: peak {run.peak:7.1f} MiB, "
-                f"{run.processor:7.1f} s of processor, {each:6.3f} s per second of footage, {run.wall:7.1f} s of wall"
+                f"{run.processor:7.1f} s of processor, {each:6.3f} s per second of footage, {run.wall:7.1f} s of wall",
+                flush=True,
             )
         whole = read_video(folder / f"{long:g}.mp4")
         rates = [(run.processor - starting.processor) / seconds for seconds, run in runs.items()]
@@ -144,7 +146,7 @@ def main() -> int:
         print("last 5 s over first 5 s: " + ", ".join(f"{name} {value:.3f}" for name, value in drift.items()))
         broken = folder / "broken.mp4"
         for line in kill_and_resume(broken, whole.frames, runs[long].wall, options):
-            print(line)
+            print(line, flush=True)
         same = np.array_equal(read_video(broken).frames, whole.frames)
         print(f"frames after kills equal to the unbroken run's: {same}")
     return 0 if same else 1
