@@ -15,13 +15,13 @@ def test_frechet_of_identical_sets_is_zero() -> None:
 
 
 def test_frechet_of_gaussians_is_the_closed_form() -> None:
-    found = frechet(normal(20000, 3, 1), normal(20000, 3, 2, shift=0.5, scale=2.0))
+    found = frechet(normal(2000, 3, 1), normal(2000, 3, 2, shift=0.5, scale=2.0))
     # |shift|^2 + the sum of (s1 - s2)^2 over dimensions.
-    assert found == pytest.approx(3 * 0.25 + 3 * 1.0, rel=0.03)
+    assert found == pytest.approx(3 * 0.25 + 3 * 1.0, rel=0.1)
 
 
 def test_frechet_knows_correlations() -> None:
-    one = normal(5000, 2, 3)
+    one = normal(1500, 2, 3)
     two = one @ np.array([[1.0, 0.0], [0.9, np.sqrt(1 - 0.81)]]).T
     # tr(C1 + C2 - 2 (C1 C2)^(1/2)) for unit variances and correlation r: 4 - 2 (sqrt(1 + r) + sqrt(1 - r)).
     assert frechet(one, two) == pytest.approx(4 - 2 * (np.sqrt(1.9) + np.sqrt(0.1)), rel=0.1)
@@ -34,7 +34,7 @@ def test_mmd_is_zero_on_average_for_one_distribution() -> None:
 
 
 def test_mmd_grows_as_the_kernel_says() -> None:
-    far = mmd(normal(4000, 4, 5), normal(4000, 4, 6, shift=1.0))
+    far = mmd(normal(2000, 4, 5), normal(2000, 4, 6, shift=1.0))
     # With k(x, y) = (x.y / D + 1)^2, MMD^2 = 2 |m|^2 / D + the squared norm of the second moments' difference / D^2:
     # moments differ by 1 in all D^2 entries, so 2 + 1.
     assert far == pytest.approx(3.0, rel=0.1)

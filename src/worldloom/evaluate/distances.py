@@ -23,12 +23,10 @@ def frechet(first: Features, second: Features) -> float:
     """
     _check(first, second)
     shift = first.mean(axis=0) - second.mean(axis=0)
-    one, two = np.cov(first, rowvar=False), np.cov(second, rowvar=False)
-    one, two = np.atleast_2d(one), np.atleast_2d(two)
-    root = _root(one)
-    # The trace of (C1 C2)^(1/2) is that of the symmetric (C1^(1/2) C2 C1^(1/2))^(1/2).
-    both = np.sqrt(np.clip(np.linalg.eigvalsh(root @ two @ root), 0, None)).sum()
-    return float(shift @ shift + np.trace(one) + np.trace(two) - 2 * both)
+    one, two = ((x - x.mean(axis=0)) / np.sqrt(len(x) - 1) for x in (first, second))
+    # With C1 = A'A and C2 = B'B, the trace of (C1 C2)^(1/2) is the sum of the singular values of A B'.
+    both = np.linalg.svd(one @ two.T, compute_uv=False).sum()
+    return float(shift @ shift + (one**2).sum() + (two**2).sum() - 2 * both)
 
 
 def mmd(first: Features, second: Features) -> float:
@@ -82,8 +80,3 @@ def _kernel(first: Features, second: Features) -> Float[np.ndarray, "N M"]:
 def _off_diagonal_mean(matrix: Float[np.ndarray, "N N"]) -> float:
     count = len(matrix)
     return float((matrix.sum() - np.trace(matrix)) / (count * (count - 1)))
-
-
-def _root(matrix: Float[np.ndarray, "D D"]) -> Float[np.ndarray, "D D"]:
-    values, vectors = np.linalg.eigh(matrix)
-    return (vectors * np.sqrt(np.clip(values, 0, None))) @ vectors.T

@@ -43,7 +43,7 @@ class Variety:
 NOTES = (
     "features: the judge's last layer before its answers, scaled to mean 0 and deviation 1 over the second set of renders",
     "model: its clips against the second set; real renders: the takes that the prompts describe against the second set",
-    "MMD: kernel (x.y / D + 1)^2, unbiased, x 1000; Frechet: biased at these counts, to be read beside real renders'",
+    "MMD: kernel (x.y / D + 1)^2, unbiased; Frechet: biased at these counts, to be read beside real renders'",
     "distances: intervals from 200 half-samples; seeds: mean distance of clips of one prompt, bootstrap over prompts;",
     "its ceiling: mean distance of real renders of one family, which a prompt leaves less open",
 )
@@ -123,10 +123,10 @@ def distance_lines(sets: Mapping[str, np.ndarray], families: np.ndarray) -> list
         return Line(what, figure("model"), figure("real"), unit)
 
     everyone = np.ones(len(families), bool)
-    lines = [line("MMD x 1000", _milli_mmd, "", everyone), line("Frechet distance", frechet, "", everyone)]
+    lines = [line("MMD", mmd, "", everyone), line("Frechet distance", frechet, "", everyone)]
     for family in sorted(set(families)):
         if (chosen := families == family).sum() >= LEAST:
-            lines.append(line(f"  MMD x 1000, {family}", _milli_mmd, "", chosen))
+            lines.append(line(f"  MMD, {family}", mmd, "", chosen))
     return lines
 
 
@@ -137,10 +137,6 @@ def diversity_line(seeds: Sequence[np.ndarray], sets: Mapping[str, np.ndarray], 
         for family in sorted(set(families))
     ]
     return Line("distance between seeds", mean([mean_pairwise(group) for group in seeds]), mean(real))
-
-
-def _milli_mmd(first: np.ndarray, second: np.ndarray) -> float:
-    return 1000 * mmd(first, second)
 
 
 def _sheet(shown: Sequence[tuple[str, np.ndarray]]) -> np.ndarray:

@@ -6,15 +6,17 @@ frames that cannot be followed back to the beginning has appeared. Unless it lef
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Int, UInt8
 
 from worldloom.evaluate.judge import CELL, FRAMES_AT_ONCE, Judge, cells_of, shown_size, to_frames
-from worldloom.evaluate.tracker import centroid, track
+from worldloom.evaluate.tracker import Track, centroid, track
 
 BEGINNING = 3
 """Frames at an end of the clip in which an object must be seen to be followed."""
@@ -22,7 +24,9 @@ LEAST_CELLS = 3
 """Cells of 4 x 4 pixels that an object covers at least."""
 PATIENCE = 5
 """Last frames in all of which an object must be missed."""
-EDGE = 6.0
+DISTINCT = 30.0
+"""Levels of 255 by which an object's pixels differ from all that is around it."""
+EDGE = 3.0
 """Pixels between an object's rim and the picture's edge up to which it may have left."""
 
 
@@ -67,13 +71,14 @@ def _gone(
 ) -> tuple[list[tuple[int, tuple[float, float]]], int]:
     """Return (frame, place) of every object of the first frames that is missed in the last, and how many there were."""
     height, width = clip.shape[1:3]
-    masks = pixels_of(np.stack(_linked(cells[:BEGINNING])), clip).astype(np.uint8)
+    masks = _distinct(clip[:BEGINNING], np.stack(_linked(cells[:BEGINNING])))
     tracks = track(clip, masks, range(1, int(masks.max()) + 1))
     found = []
     for path in tracks.values():
-        if path.seen[-PATIENCE:].any():
+        others = [other for other in tracks.values() if other is not path]
+        frame = _last_seen(path, others)
+        if len(clip) - 1 - frame < PATIENCE:
             continue
-        frame = int(np.flatnonzero(path.seen)[-1])
         place, radius = path.path[frame], float(np.sqrt(path.area[:BEGINNING].max() / np.pi))
         speed = np.linalg.norm(path.path[frame] - path.path[max(0, frame - 1)])
         margin = radius + EDGE + speed
@@ -81,6 +86,21 @@ def _gone(
         if inside and not _near(cells[-PATIENCE:], place, radius):
             found.append((frame + 1, (round(float(place[0]), 1), round(float(place[1]), 1))))
     return found, len(tracks)
+
+
+def _last_seen(path: Track, others: Sequence[Track]) -> int:
+    """Return the last frame in which an object was seen as itself.
+
+    Found again where another one is that was never lost, it was taken for that one.
+    """
+    seen = path.seen.copy()
+    missed = np.flatnonzero(~seen)
+    if len(missed):
+        for other in others:
+            same = np.hypot(*(path.path - other.path).T) < np.sqrt(np.maximum(other.area, 1) / np.pi)
+            if other.seen.all():
+                seen[missed[0] :] &= ~same[missed[0] :]
+    return int(np.flatnonzero(seen)[-1])
 
 
 def _near(cells: Bool[np.ndarray, "F h w"], place: np.ndarray, radius: float) -> bool:
@@ -129,6 +149,26 @@ def label(cells: Bool[np.ndarray, "h w"]) -> Int[np.ndarray, "h w"]:
     return labels
 
 
+def _distinct(
+    frames: UInt8[np.ndarray, "F H W 3"], labels: Int[np.ndarray, "F h w"]
+) -> UInt8[np.ndarray, "F H W"]:
+    """Return pixel masks of labelled cells: the pixels around them and those whose colour is found around them left out.
+
+    Cells are coarse, and a judge sees an object a little beside its place.
+    """
+    masks = np.zeros(frames.shape[:3], np.uint8)
+    for number in range(1, int(labels.max()) + 1):
+        near = _widened(labels == number, 1)
+        inside, ring = pixels_of(near, frames), pixels_of(_widened(near, 1) & ~near, frames)
+        for frame, picture in enumerate(frames.astype(np.float32)):
+            own, around = picture[inside[frame]], picture[ring[frame]]
+            if not len(around):
+                continue
+            away = np.linalg.norm(own[:, None] - around[None], axis=-1).min(axis=1)
+            masks[frame][inside[frame]] = np.where(away > DISTINCT, number, masks[frame][inside[frame]])
+    return masks
+
+
 def pixels_of(cells: np.ndarray, clip: UInt8[np.ndarray, "F H W 3"]) -> np.ndarray:
     """Return cells [F, h, w] of 4 x 4 pixels as pixels [F, H, W] of the clip."""
     return cells.repeat(CELL, axis=1).repeat(CELL, axis=2)[:, : clip.shape[1], : clip.shape[2]]
@@ -142,7 +182,7 @@ def erase(
     Its place is filled from the frame nearest in time that shows what is behind it; None where no frame does. The
     camera must stand still.
     """
-    wide = _widened(mask)
+    wide = _widened(mask, 3)
     result = clip.copy()
     for at in range(frame, len(clip)):
         missing = wide[at].copy()
@@ -155,6 +195,7 @@ def erase(
     return result
 
 
-def _widened(mask: Bool[np.ndarray, "F H W"]) -> Bool[np.ndarray, "F H W"]:
-    pixels = torch.from_numpy(mask).float()[:, None]
-    return torch.nn.functional.max_pool2d(pixels, 7, stride=1, padding=3)[:, 0].numpy() > 0
+def _widened(mask: Bool[np.ndarray, "F H W"], reach: int) -> Bool[np.ndarray, "F H W"]:
+    """Return masks grown by `reach` on all sides."""
+    grown = torch.from_numpy(mask.astype(np.float32))[:, None]
+    return F.max_pool2d(grown, 2 * reach + 1, stride=1, padding=reach)[:, 0].numpy() > 0
