@@ -5,10 +5,12 @@ import numpy as np
 import pytest
 
 from tests import tiny
+from tests.evaluate.conftest import CONFIG
 from worldloom.core.error import UsageError
 from worldloom.evaluate.command import evaluate
 from worldloom.evaluate.examples import SEED_BASE
-from worldloom.evaluate.judge import Judge, Verdict
+from worldloom.evaluate.judge import HEADS, Judge, JudgeConfig, Verdict
+from worldloom.evaluate.labels import Labels
 from worldloom.evaluate.prompts import (
     Answer,
     Case,
@@ -16,16 +18,18 @@ from worldloom.evaluate.prompts import (
     Score,
     confusions,
     language_of,
+    lines,
     make_case,
-    names_colour,
-    row,
-    rows,
     run_prompts,
     score,
     sheets,
 )
+from worldloom.evaluate.suite import Line
+from worldloom.worlds.families import FAMILIES
 
 SUITE = PromptSuite(num=4, families=("bounce",), width=32, height=32, num_frames=9)
+LABELS = Labels("bounce", "red", "rubber", 1, "still", "bounce: rolls_away")
+CLIP = np.zeros((2, 8, 8, 3), np.uint8)
 
 
 @pytest.fixture(scope="module")
@@ -33,13 +37,29 @@ def cases() -> list[Case]:
     return [make_case(SUITE, number) for number in range(SUITE.num)]
 
 
-def verdict(family: str, **areas: float) -> Verdict:
-    return Verdict(family, 0.9, {colour: np.array([area, 0.0]) for colour, area in areas.items()})
+def verdict(best: dict[str, str], **areas: float) -> Verdict:
+    """A judge's answers: the named ones are the best, all others alike."""
+    scores = {head: {a: 0.0 if a == best.get(head) else -5.0 for a in CONFIG.answers(head)} for head in HEADS}
+    return Verdict(scores, {colour: np.array([area, 0.0]) for colour, area in areas.items()})
 
 
-def case(colour: str | None = "red", num_colours: int = 1, family: str = "bounce", number: int = 0) -> Case:
-    clip = np.zeros((2, 8, 8, 3), np.uint8)
-    return Case(number, ("en", "zh")[number % 2], "short", family, 1, "a red ball", colour, num_colours, clip)
+def case(said: tuple[str, ...] = ("family", "colour"), num_colours: int = 1, number: int = 0) -> Case:
+    language = ("en", "zh")[number % 2]
+    return Case(
+        number, language, "short", 1, number, "a red ball", LABELS, frozenset(said), num_colours, CLIP
+    )
+
+
+def answer(
+    number: int, real: dict[str, bool], painted: dict[str, bool] | None, family: str = "bounce"
+) -> Answer:
+    shown = None if painted is None else Score(painted, 0.5)
+    seen = verdict({"family": family}, red=0.1)
+    return Answer(case(number=number), Score(real, 1.0), shown, seen, seen, CLIP)
+
+
+def line(table: list[Line], what: str) -> Line:
+    return next(line for line in table if line.what == what)
 
 
 def test_half_the_prompts_are_chinese_and_all_are_held_out(cases: list[Case]) -> None:
@@ -47,8 +67,8 @@ def test_half_the_prompts_are_chinese_and_all_are_held_out(cases: list[Case]) ->
     for c in cases:
         chinese = any("\u4e00" <= letter <= "\u9fff" for letter in c.prompt)
         assert chinese == (c.language == "zh"), c.prompt
-        assert c.world_seed > SEED_BASE and c.real.shape == (9, 32, 32, 3)
-    assert len({c.world_seed for c in cases}) == 4
+        assert c.world_seed > SEED_BASE and c.real.shape == (9, 32, 32, 3) and "family" in c.said
+    assert len({c.world_seed for c in cases}) == len({c.seed for c in cases}) == 4
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 12, 13])
@@ -57,82 +77,89 @@ def test_every_family_is_asked_in_both_languages_equally(count: int) -> None:
     assert all(asked.count((family, language)) == 2 for family in range(count) for language in ("en", "zh"))
 
 
-def test_a_colour_is_right_among_as_many_as_there_are() -> None:
-    seen = verdict("bounce", red=0.1, blue=0.2)
-    assert score(seen, case("blue")) == Score(True, True, 0.5)
-    assert score(seen, case("red")).colour is False
-    assert score(seen, case("red", num_colours=2)).colour is True
-    assert score(seen, case("green", num_colours=3)).colour is False
-    assert score(seen, case(None)).colour is None
-    assert score(seen, case(family="ramp")).family is False
+def test_a_colour_is_right_among_as_many_as_there_are(judge: Judge) -> None:
+    seen = verdict({"family": "bounce"}, red=0.1, blue=0.2)
+    assert score(judge, seen, case()).right == {"family": True, "colour": False}
+    assert score(judge, seen, case(num_colours=2)).right == {"family": True, "colour": True}
+    assert score(judge, seen, case(("family",))).right == {"family": True}
+    assert score(judge, seen, case()).visible == 0.5
 
 
-def test_a_prompt_that_names_no_colour_is_not_asked_for_one() -> None:
-    assert names_colour("A Red ball", "red", "en") and names_colour("一个红球", "red", "zh")
-    assert not names_colour("a ball bounces", "red", "en") and not names_colour("一个球", "red", "zh")
+def test_an_outcome_is_right_only_in_the_right_family(judge: Judge) -> None:
+    said = ("family", "count", "camera", "outcome")
+    best = {"family": "bounce", "count": "1", "camera": "pan_left", "outcome": "bounce: rolls_away"}
+    right = score(judge, verdict(best, red=0.1), case(said)).right
+    assert right == {"family": True, "count": True, "camera": False, "outcome": True}
+    elsewhere = score(judge, verdict(best | {"family": "ramp"}, red=0.1), case(said)).right
+    assert not elsewhere["family"] and not elsewhere["outcome"]
 
 
-def test_rows_count_and_bound() -> None:
-    figures = row([Score(True, True, 1.0), Score(False, None, 0.5), Score(True, False, 0.0)])
-    assert figures["clips"] == 3
-    assert figures["family"]["right"] == 2 and figures["family"]["share"] == 0.6667
-    assert figures["colour"]["of"] == 2 and figures["colour"]["share"] == 0.5
-    assert figures["visible"]["share"] == 0.5
-    assert row([Score(True, None, 1.0)])["colour"]["share"] is None
+def test_rows_compare_with_real_renders_languages_and_new_compositions() -> None:
+    right, wrong = {"family": True, "colour": True}, {"family": True, "colour": False}
+    answers = [
+        answer(0, right, right),
+        answer(1, right, wrong),
+        answer(2, wrong, right),
+        answer(3, right, right),
+    ]
+    table = lines(answers)
+    assert line(table, "colour").model.value == 0.75 == line(table, "colour").real.value
+    assert line(table, "colour").met and line(table, "family").wanted == "97% of real"
+    assert (
+        line(table, "English: colour").model.value == 1.0
+        and line(table, "Chinese: colour").model.value == 0.5
+    )
+    assert line(table, "Chinese: colour").met is False and line(table, "Chinese: family").met is True
+    assert not any("composition" in row.what for row in table)
+    told = lines(answers, ("bounce red",))
+    assert line(told, "never-seen compositions: colour").model.count == 4
+    assert not any(row.what == "count" for row in told), "nothing said of counts: no row"
 
 
 def test_a_painter_of_the_real_takes_reaches_the_ceiling(cases: list[Case], judge: Judge) -> None:
     takes = {c.prompt: c.real for c in cases}
-    answers = run_prompts(SUITE, judge, lambda prompt, seed: takes[prompt], quiet=True)
-    table = rows(answers)
-    assert table["model"] == table["real"] and table["model, zh"] == table["real, zh"]
-    assert {"real, en", "real, zh", "real, bounce"} < set(table)
-    assert len({a.seed for a in answers}) == 4
+    result = run_prompts(SUITE, judge, lambda prompt, seed: takes[prompt], "perfect", quiet=True)
+    assert all(row.model == row.real for row in result.lines)
+    assert line(list(result.lines), "family").met and len(result.cases) == 4
 
 
 def test_a_painter_of_nothing_shows_nothing(judge: Judge) -> None:
-    answers = run_prompts(
+    result = run_prompts(
         SUITE, judge, lambda prompt, seed: np.full((9, 32, 32, 3), 110, np.uint8), quiet=True
     )
-    table = rows(answers)
-    assert table["model"]["visible"]["share"] == 0 and table["model"]["colour"]["right"] == 0
-    assert table["real"]["visible"]["share"] > 0.3
+    table = list(result.lines)
+    assert line(table, "main object visible").model.value == 0 and line(table, "colour").model.value == 0
+    assert line(table, "main object visible").real.value > 0.3
 
 
 def test_confusions_and_sheets_show_the_model_under_the_take() -> None:
-    clip = np.zeros((2, 8, 8, 3), np.uint8)
-    made = [
-        Answer(case(number=n), n, Score(True, True, 1.0), Score(False, True, 1.0), verdict("bounce", red=0.1), verdict("ramp", red=0.1), clip)
-        for n in range(2)
-    ]  # fmt: skip
+    made = [answer(n, {"family": True}, {"family": False}, family="ramp") for n in range(2)]
     assert confusions(made) == {"bounce taken for ramp": 2}
     assert list(sheets(made)) == ["bounce"]
     assert sheets(made)["bounce"].shape[0] == 2 * sheets(made[:1])["bounce"].shape[0]
 
 
-def test_the_command_judges_a_real_checkpoint_and_writes_its_report(judge: Judge, tmp_path: Path) -> None:
+def test_the_command_judges_a_real_checkpoint_and_writes_its_report(tmp_path: Path) -> None:
     path = tmp_path / "judge.safetensors"
-    accuracy = {
-        name: {"right": 9, "of": 10, "interval": [0.6, 1.0]} for name in ("family", "colour", "visible")
-    }
-    judge.save(path, accuracy)
+    Judge(JudgeConfig(tuple(FAMILIES), channels=(8, 8, 16), hidden=16)).save(path, {})
     model, out = tiny.checkpoint(tmp_path / "debug"), tmp_path / "out"
-    suite = PromptSuite(num=2, families=("bounce",), width=32, height=32, num_frames=9)
-    result, text = evaluate("prompts", str(model), output=out, prompts=suite, judge=path, quiet=True)
-    assert result["rows"]["model"]["clips"] == result["rows"]["real"]["clips"] == 2
-    assert "num_steps 2" in result["painting"]
-    assert "real, zh" in text and "family 9/10" in text and "suite seed 0" in text
+    result, text = evaluate("prompts", str(model), output=out, takes=2, judge=path, quiet=True)
+    table = {row["what"]: row for row in result["lines"]}
+    assert table["family"]["model"]["count"] == table["family"]["real"]["count"] == 2
+    assert result["settings"]["num_steps"] == 2 and len(result["settings"]["judge"]) == 12
+    assert "Chinese: family" in text and "seed 0" in text
     stored = json.loads((out / "prompts.json").read_text())
-    assert [c["language"] for c in stored["cases"]] == ["en", "zh"] and stored["rows"] == result["rows"]
-    assert (out / "prompts-bounce.png").stat().st_size > 0
-    again, _ = evaluate("prompts", str(model), output=tmp_path / "b", prompts=suite, judge=path, quiet=True)
-    assert again["rows"] == result["rows"]
+    assert [c["language"] for c in stored["cases"]] == ["en", "zh"] and stored["lines"] == json.loads(
+        json.dumps(result["lines"])
+    )
+    assert (out / "prompts-basketball.png").stat().st_size > 0
+    assert "<svg" in (out / "report.html").read_text()
     with pytest.raises(UsageError, match="exists already"):
-        evaluate("prompts", str(model), output=out, prompts=suite, judge=path, quiet=True)
+        evaluate("prompts", str(model), output=out, takes=2, judge=path, quiet=True)
 
 
 def test_wrong_usage_is_one_sentence(judge: Judge, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no suite called 'beauty'; there are prompts, autoencoder, judge"):
+    with pytest.raises(UsageError, match="no suite called 'beauty'; there are judge, autoencoder, prompts"):
         evaluate("beauty", output=tmp_path)
     with pytest.raises(UsageError, match="there is no judge at"):
         evaluate("prompts", "none", output=tmp_path, judge=tmp_path / "none.safetensors")

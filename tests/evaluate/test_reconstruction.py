@@ -61,7 +61,8 @@ def test_the_suite_reads_a_folder_and_writes_a_report(tmp_path: Path) -> None:
     result, text = evaluate(
         "autoencoder", str(tmp_path / "model"), output=tmp_path / "out", takes=1, quiet=True
     )
-    assert result["rows"]["all"]["takes"] == 1 and "moving dB" in text
+    assert result["lines"][0]["what"] == "all: PSNR" and result["lines"][0]["model"]["count"] == 1
+    assert result["lines"][0]["met"] is False and "PSNR of moving objects" in text
     assert (tmp_path / "out" / "autoencoder.json").is_file()
     with pytest.raises(UsageError, match="exists already"):
         evaluate("autoencoder", str(tmp_path / "model"), output=tmp_path / "out", takes=1, quiet=True)

@@ -24,22 +24,23 @@ from worldloom.evaluate.judge_training import outcomes_of
 from worldloom.evaluate.physics import Continue, followed, scene_prompt
 from worldloom.evaluate.rerun import FIRST_SEED, GIVEN, SEEDS_PER_SUITE, Run, run, still_seeds
 from worldloom.evaluate.suite import Line, SuiteResult, share
-from worldloom.evaluate.tracker import track
+from worldloom.evaluate.tracker import Track, paths_of, track
 from worldloom.worlds.look import Paint
 from worldloom.worlds.stage import set_stage, simulate
 
 WANTED = 0.8
 OFFSET = SEEDS_PER_SUITE // 2
 """Pairs use world seeds that the physics suite does not reach."""
-GLIMPSE = 0.12
-"""Share of its area that is seen of a thing in every frame when it is never wholly hidden."""
+GLIMPSE, MIDDLE = 0.25, 0.15
+"""A thing is glimpsed through a screen when this share of its area is seen within this share of the screen's width from
+its middle."""
 
 Change = Callable[[Any], Any]
 
 
 @dataclass(frozen=True)
 class Cause:
-    """What differs between two worlds of a family, how, and how the end is told: by outcome, or by being hidden."""
+    """What differs between two worlds of a family, how, and how the end is told: by outcome, or by being glimpsed."""
 
     name: str
     family: str
@@ -142,12 +143,13 @@ def _differ(cause: Cause, world: int, suite: CauseSuite) -> bool:
 
 
 def end_of(cause: Cause, clip: np.ndarray, real: Run, judge: Judge) -> str:
-    """Return what is seen to happen in a clip: the judge's outcome, or whether the moving thing is ever hidden."""
+    """Return what is seen to happen in a clip: the judge's outcome, or whether the moving thing is glimpsed."""
     if not cause.hides:
         return judge.judge(clip).best("outcome", outcomes_of(judge.config, cause.family)).split(": ")[1]
     assert real.film.masks is not None
-    tracks = track(clip, real.film.masks[:GIVEN], followed(real))
-    return _hidden([path.area[GIVEN:] / path.area[GIVEN - 1] for path in tracks.values()])
+    numbers = followed(real)
+    tracks = track(clip, real.film.masks[:GIVEN], numbers)
+    return _glimpsed(real, *(tracks[number] for number in numbers))
 
 
 def true_end(cause: Cause, real: Run) -> str:
@@ -155,12 +157,20 @@ def true_end(cause: Cause, real: Run) -> str:
     if not cause.hides:
         return str(real.truth["facts"]["outcome"])
     assert real.film.masks is not None
-    areas = (real.film.masks == followed(real)[0]).sum((1, 2))
-    return _hidden([areas[GIVEN:] / areas[GIVEN - 1]])
+    return _glimpsed(real, *(paths_of(real.film.masks, number) for number in followed(real)))
 
 
-def _hidden(shares: Sequence[np.ndarray]) -> str:
-    return "hidden" if any(share.min() < GLIMPSE for share in shares) else "seen all the way"
+def _glimpsed(real: Run, *tracks: Track) -> str:
+    """Whether a thing is seen while it passes the middle of the screen."""
+    assert real.film.masks is not None
+    names = [thing["name"] for thing in real.truth["objects"]]
+    columns = np.flatnonzero((real.film.masks[0] == 1 + names.index("screen")).any(0))
+    middle, width = columns.mean(), np.ptp(columns)
+    for path in tracks:
+        passing = np.abs(path.path[GIVEN:, 0] - middle) < MIDDLE * width
+        if (passing & (path.area[GIVEN:] > GLIMPSE * path.area[GIVEN - 1])).any():
+            return "glimpsed"
+    return "hidden"
 
 
 def ask_pair(cause: Cause, world: int, suite: CauseSuite, judge: Judge, go_on: Continue | None) -> Pair:

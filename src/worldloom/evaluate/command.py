@@ -55,6 +55,14 @@ class Bench:
         """Frames of a clip: two seconds, or as many as the model was trained on."""
         return LONG if self.studio is None else min(LONG, self.studio.card.longest)
 
+    @property
+    def frame(self) -> dict[str, int]:
+        """Width and height of a clip: the size of most takes, or the model's own first."""
+        if self.studio is None or SIZE in self.studio.card.trained_sizes:
+            return {"width": SIZE[0], "height": SIZE[1]}
+        size = self.studio.card.trained_sizes[0]
+        return {"width": size.width, "height": size.height}
+
     def counts(self, name: str = "takes") -> dict[str, int]:
         """Settings of a suite that are chosen here; it calls its count `name`."""
         return {"seed": self.seed} | ({} if self.takes is None else {name: self.takes})
@@ -74,15 +82,15 @@ class Bench:
         """The model as a painter of prompts."""
         if self.studio is None:
             return None
-        paint, frames = self.studio.paint, self.num_frames
-        return lambda prompt, seed: paint("generate", prompt, num_frames=frames, size=SIZE, seed=seed)
+        paint, frames, size = self.studio.paint, self.num_frames, (self.frame["width"], self.frame["height"])
+        return lambda prompt, seed: paint("generate", prompt, num_frames=frames, size=size, seed=seed)
 
     @property
     def go_on(self) -> Continue | None:
         """The model as a continuer of frames."""
         if self.studio is None:
             return None
-        paint, fps = self.studio.paint, self.studio.pipeline.stream.engine.card.fps
+        paint, fps = self.studio.paint, self.studio.card.fps
 
         def go_on(given: np.ndarray, prompt: str, count: int, seed: int) -> np.ndarray:
             clip = Clip(given, Fraction(fps))
@@ -104,7 +112,7 @@ def _autoencoder(bench: Bench) -> SuiteResult:
 
 
 def _prompts(bench: Bench) -> SuiteResult:
-    suite = PromptSuite(num_frames=bench.num_frames, **bench.counts("num"))
+    suite = PromptSuite(num_frames=bench.num_frames, **bench.frame, **bench.counts("num"))
     held_out = () if bench.studio is None else bench.studio.card.held_out
     return bench.with_judge(
         lambda judge: run_prompts(
@@ -114,14 +122,14 @@ def _prompts(bench: Bench) -> SuiteResult:
 
 
 def _physics(bench: Bench) -> SuiteResult:
-    suite = PhysicsSuite(num_frames=bench.num_frames, **bench.counts("num"))
+    suite = PhysicsSuite(num_frames=bench.num_frames, **bench.frame, **bench.counts("num"))
     return bench.with_judge(
         lambda judge: run_physics(suite, judge, bench.go_on, bench.model, bench.settings, bench.quiet)
     )
 
 
 def _causes(bench: Bench) -> SuiteResult:
-    suite = CauseSuite(num_frames=bench.num_frames, **bench.counts("num"))
+    suite = CauseSuite(num_frames=bench.num_frames, **bench.frame, **bench.counts("num"))
     return bench.with_judge(
         lambda judge: run_causes(suite, judge, bench.go_on, bench.model, bench.settings, bench.quiet)
     )
@@ -150,7 +158,7 @@ def _drift(bench: Bench) -> SuiteResult:
 def _gallery(bench: Bench) -> SuiteResult:
     if bench.paint is None:
         raise UsageError("the gallery shows what a model paints; give --model")
-    return run_gallery(bench.paint, bench.model, bench.num_frames, bench.settings, bench.quiet)
+    return run_gallery(bench.paint, bench.model, bench.num_frames, bench.settings, quiet=bench.quiet)
 
 
 MEASURES: dict[str, Callable[[Bench], SuiteResult]] = {

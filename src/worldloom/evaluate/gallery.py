@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,13 +34,14 @@ def run_gallery(
     model: str,
     num_frames: int,
     settings: dict[str, Any] | None = None,
+    families: Sequence[str] = tuple(FAMILIES),
     quiet: bool = False,
 ) -> SuiteResult:
     """Paint every prompt with its number as the seed; one sheet per family."""
     start = time.monotonic()
     sheets, cases = {}, []
-    with progress(EACH * len(FAMILIES), "gallery", quiet, "clips") as bar:
-        for family in FAMILIES:
+    with progress(EACH * len(families), "gallery", quiet, "clips") as bar:
+        for family in families:
             prompts = prompts_of(family, num_frames)
             clips = []
             for seed, prompt in enumerate(prompts):

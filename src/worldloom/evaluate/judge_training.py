@@ -50,6 +50,8 @@ class JudgeTraining:
     weight_decay: float = 0.02
     object_weight: float = 4.0
     """Weight of main-object cells against the others, which are 95 % of the cells."""
+    map_weight: float = 4.0
+    """Weight of the map against each question about the clip: what is found there, the answers are read from."""
     seed: int = 0
 
 
@@ -120,7 +122,8 @@ def _loss(
         if item.classes is not None
     ]
     if maps:
-        loss = loss + _map_loss(sight, torch.from_numpy(np.concatenate(maps)).long(), training.object_weight)
+        cells = torch.from_numpy(np.concatenate(maps)).long()
+        loss = loss + training.map_weight * _map_loss(sight, cells, training.object_weight)
     return loss
 
 

@@ -286,7 +286,7 @@ def _score(takes: Sequence[Continued], who: str) -> Figure:
         return score([pairs[i][0] for i in chosen], [pairs[i][1] for i in chosen])
 
     picks = numpy_generator("score", len(pairs)).integers(0, len(pairs), (RESAMPLES // 10, len(pairs)))
-    low, high = np.quantile([of(chosen) for chosen in picks], [0.025, 0.975])
+    low, high = np.quantile([of(chosen) for chosen in picks.tolist()], [0.025, 0.975])
     return Figure(of(range(len(pairs))), (float(low), float(high)), len(pairs))
 
 

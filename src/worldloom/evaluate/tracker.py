@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
@@ -21,8 +22,8 @@ STILL_SPREAD = 11.0
 """The same for the background at a pixel whose colour is known."""
 UNKNOWN = 5.0
 """Squared distance in standard deviations of a background that was never seen: things looked like nothing known."""
-LEAST = 0.3
-"""Share of its area from which an object counts as seen."""
+LEAST, AGAIN = 0.3, 0.55
+"""Shares of its area from which an object counts as seen, and as seen again after it was not."""
 SMALLEST = 14
 """Pixels of a mask below which an object is not tracked."""
 
@@ -174,7 +175,7 @@ def _find(share: Float[np.ndarray, "H W"], target: _Target) -> bool:
     for _ in range(3):
         box = _square(where, 1.35 * target.radius, height, width)
         weight = share[box] * (share[box] > 0.4)
-        if weight.sum() < LEAST * target.size:
+        if weight.sum() < (AGAIN if target.missed else LEAST) * target.size:
             target.missed += 1
             target.place = np.clip(expected, -target.radius, np.array([width, height]) + target.radius)
             return False
@@ -187,7 +188,7 @@ def _find(share: Float[np.ndarray, "H W"], target: _Target) -> bool:
     return True
 
 
-def _sides(place: np.ndarray, radius: float, limit: int) -> tuple[np.ndarray, np.ndarray]:
+def _sides(place: np.ndarray | float, radius: float, limit: int) -> tuple[Any, Any]:
     """First and last-but-one pixel along an axis of a square with the area of a disc of that radius."""
     half = radius * 0.886
     low = np.clip(np.round(place - half), 0, limit - 1).astype(int)
