@@ -119,10 +119,11 @@ class Denoising:
         # The caches number all samples; `places` are the numbers of those trained on and of those held out.
         places = {sample: number for number, sample in enumerate(self.data.manifest.samples)}
         training, heldout = self.data.manifest.split(recipe.data.heldout_permille)
-        self.places = [places[s] for s in training.samples]
         self.heldout = [places[s] for s in heldout.samples]
+        shown = [(places[s], shape) for s in training.samples for shape in self._shapes(s)]
+        self.places = [place for place, _ in shown]
         self.plan = BatchPlan(
-            [self._shape(s) for s in training.samples],
+            [shape for _, shape in shown],
             recipe.data.batch_tokens,
             lambda shape: int(np.prod(self._grid(shape))),
             self.seed,
@@ -135,7 +136,7 @@ class Denoising:
         samples = [self.places[int(batch.indices[p])] for p in positions]
         drawn = [self._draw(place, grid, batch.step, p) for place, p in zip(samples, positions, strict=True)]
         t, weight, captions = zip(*drawn, strict=True)
-        clean = self._latents(samples)
+        clean = self._latents(samples, batch.shape[0])
         noise = torch.stack(
             [
                 torch.randn(clean.shape[1:], generator=torch_generator(self.seed, "noise", batch.step, p))
@@ -201,10 +202,10 @@ class Denoising:
         caption = self.data.captions.draw(place, generator)
         return t, (~known).float(), self.empty if generator.random() < drop else caption
 
-    def _latents(self, places: Sequence[int]) -> Tensor:
-        """Normalised latents [B, C, f, h, w] of samples of one shape, in fp32."""
-        frames = (self._shape(self.data.manifest.samples[places[0]])[0] - 1) // self.strides[0] + 1
-        raw = np.stack([self.data.latents.raw(place)[:, :frames] for place in places])
+    def _latents(self, places: Sequence[int], frames: int) -> Tensor:
+        """Normalised latents [B, C, f, h, w] of the first `frames` frames of samples of one shape, in fp32."""
+        kept = (frames - 1) // self.strides[0] + 1
+        raw = np.stack([self.data.latents.raw(place)[:, :kept] for place in places])
         return (torch.from_numpy(raw).float() - self.mean) / self.std
 
     def _moving_weight(self, clean: Tensor) -> Tensor:
@@ -234,18 +235,20 @@ class Denoising:
 
     def _judge(self, place: int, captioned: int, level: float) -> float:
         """Mean squared velocity error of one clip under the caption of the clip `captioned`."""
-        clean = self._latents([place])
-        grid = self._grid(self._shape(self.data.manifest.samples[place]))
+        shape = self._shapes(self.data.manifest.samples[place])[0]
+        clean, grid = self._latents([place], shape[0]), self._grid(shape)
         noise = torch.randn(clean.shape, generator=torch_generator(self.seed, "judged", place))
         caption = self.data.captions.draw(captioned, numpy_generator(self.seed, "judged", captioned))
         ids, lengths = self.data.tokenizer.pad([caption.tolist()])
         t = torch.full((1, *grid), level)
         return float(self._error(Canvases(clean, noise, t, torch.ones_like(t), ids, lengths)).mean())
 
-    def _shape(self, sample: Sample) -> Shape:
-        """(frames, height, width) of a sample after the cut."""
+    def _shapes(self, sample: Sample) -> list[Shape]:
+        """(frames, height, width) of a sample as it is shown in one epoch: cut, then as often a picture as asked."""
         frames, height, width = sample.shape
-        return min(frames, self.recipe.data.cut or frames), height, width
+        cut = min(frames, self.recipe.data.cut or frames)
+        pictures = 0 if cut == 1 else self.recipe.data.pictures
+        return [(cut, height, width), *[(1, height, width)] * pictures]
 
     def _grid(self, shape: Shape) -> Grid:
         """The token grid of a clip of (frames, height, width) pixels."""

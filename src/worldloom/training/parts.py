@@ -43,7 +43,8 @@ class LatentDataConfig:
     checkpoint's own unless `swap_vae`, which puts the transformer on the latents of `vae`. Where `worth` is not 0,
     latents are first scaled by what they are worth in pixels to that power. `cache` holds latents and token ids; `samples`
     limits the manifest to its first ones and `longest` to clips of at most that many frames (0: all). Clips are cut
-    to their first `cut` frames (0: not at all): the autoencoder is causal, so 1 makes pictures of them.
+    to their first `cut` frames (0: not at all): the autoencoder is causal, so 1 makes pictures of them. Beside
+    itself, a clip is shown `pictures` times an epoch as its first frame: words are learnt from many scenes.
     `batch_tokens` is the budget of one batch in patches; `vocab_size` is the tokenizer's, which is trained on the
     captions when the run starts from nothing.
     """
@@ -57,6 +58,7 @@ class LatentDataConfig:
     samples: int = 0
     longest: int = 0
     cut: int = 0
+    pictures: int = 0
     heldout_permille: int = 20
     evaluated: int = 48
     vocab_size: int = 4096
@@ -178,7 +180,8 @@ def _settle_vae(config: LatentDataConfig, start_from: str, manifest: Manifest, a
             f"{source} holds no autoencoder; train one and give its folder with --data.vae=RUN/ema"
         )
     vae = Autoencoder.load(source, around.parallel.device)
-    if config.worth:
+    # The autoencoder of a checkpoint was weighed when the checkpoint's training began.
+    if config.worth and (config.swap_vae or not start_from):
         value_in_pixels(vae, some_clips(manifest), config.worth, around.seed)
     latents = LatentCache(Path(config.cache), manifest, vae)
     latents.fill(vae, around.parallel.device, around.quiet)
