@@ -36,7 +36,6 @@ WANTED = 0.65
 GRAVITY = 9.81
 CLOSE = 0.25
 """Relative error up to which an acceleration or a height counts as right."""
-FLYING = ("bounce", "fragile")
 SHEET_COLUMNS = 8
 
 Continue = Callable[[np.ndarray, str, int, int], np.ndarray]
@@ -126,7 +125,7 @@ def observe(clip: np.ndarray, real: Run, judge: Judge) -> Seen:
         accelerations=[
             a
             for i in numbers
-            if family in FLYING
+            if family == "bounce"
             for a in fall_accelerations(tracks[i], GIVEN, FPS, real.pixels_per_metre)
         ],
         rebound_errors=[error for error in rebounds if error is not None],

@@ -12,6 +12,8 @@ from worldloom.evaluate.tracker import Track
 
 SHORTEST = 5
 """Frames of an arc from which an acceleration is read."""
+LOWEST = 4.0
+"""Pixels that a thing rises or falls at least in a flight."""
 SHARP = 1.5
 """Pixels per frame and frame by which the vertical speed jumps upward where a thing bounces."""
 
@@ -49,7 +51,7 @@ def fall_accelerations(track: Track, first: int, fps: float, pixels_per_metre: f
     found = []
     for arc in arcs(track, first):
         height = track.path[arc.start : arc.stop, 1] / pixels_per_metre
-        if np.ptp(height) < 2 / pixels_per_metre:  # it lies: no flight
+        if np.ptp(height) < LOWEST / pixels_per_metre:  # it lies or rolls: no flight
             continue
         found.append(2 * float(np.polyfit(np.arange(len(height)) / fps, height, 2)[0]))
     return found

@@ -18,7 +18,7 @@ from worldloom.core.limits import Limits
 from worldloom.core.picture import encode_picture, open_picture, pixels
 
 QUALITY = 82  # of the sheets: WebP of 1 to 100
-BAR, NAME, ROW = 260, 300, 20  # px: widths of bars and of their names, height of a row
+BAR, NAME, ROW = 260, 350, 20  # px: widths of bars and of their names, height of a row
 STYLE = """
 :root { color-scheme: light dark; --ink: #1a1a1a; --paper: #fdfdfb; --soft: #6b6b6b; --line: #d8d8d4;
   --model: #2a6fb0; --real: #9a9a94; --yes: #23763a; --no: #b3341f; }
