@@ -140,12 +140,12 @@ def _verbs(bench: Bench) -> SuiteResult:
 
 
 def _motion(bench: Bench) -> SuiteResult:
-    suite = FootageSuite(**bench.counts())
+    suite = FootageSuite(num_frames=bench.num_frames, **bench.frame, **bench.counts())
     return bench.with_judge(lambda judge: run_motion(suite, judge, bench.studio, quiet=bench.quiet))
 
 
 def _distribution(bench: Bench) -> SuiteResult:
-    suite = FootageSuite(**bench.counts())
+    suite = FootageSuite(num_frames=bench.num_frames, **bench.frame, **bench.counts())
     return bench.with_judge(lambda judge: run_distribution(suite, judge, bench.studio, quiet=bench.quiet))
 
 

@@ -23,8 +23,8 @@ HORIZON = 0.45
 """Share of the picture's height above which there may be sky."""
 TEXTURE = 3.0
 """Least standard deviation, in levels of 255, along the weaker direction of a cell's surroundings."""
-LEAST = 24
-"""Cells that a fit needs."""
+LEAST = 0.25
+"""Share of the lower picture's cells that a fit needs: with fewer it would be things that are fitted, not the floor."""
 REFINEMENTS = 2
 ROUNDS = 12
 """Of reweighting: things on the floor move by laws of their own and lose their weight."""
@@ -52,7 +52,8 @@ def floor_plane(clip: UInt8[np.ndarray, "F H W 3"]) -> Plane:
     starts = range(0, len(clip) - GAP, GAP)
     places = [_floor_cells(clip[start]) for start in starts]
     cells = float(np.mean([len(points) for points in places]))
-    kept = [(start, points) for start, points in zip(starts, places, strict=True) if len(points) >= LEAST]
+    needed = LEAST * (1 - HORIZON) * (clip.shape[1] // CELL) * (clip.shape[2] // CELL)
+    kept = [(start, points) for start, points in zip(starts, places, strict=True) if len(points) >= needed]
     if not kept:
         return Plane(None, None, cells)
     steps = flow_of_clip(clip)
