@@ -73,9 +73,9 @@ def pairs(model: str, quick: bool = False, large: bool = False) -> Iterator[Pair
     yield from _autoencoder_pairs("tiny (Wan 2.2 layout)", None, size, watch_memory=not quick)
     yield from _autoencoder_pairs("Wan 2.1 layout, base 32", small, short, watch_memory=not quick)
     if large:
-        for name, config in (("Wan 2.1", vae_presets.wan21()), ("Wan 2.2", vae_presets.wan22())):
+        for name, layout in (("Wan 2.1", vae_presets.wan21()), ("Wan 2.2", vae_presets.wan22())):
             for published in ((33, 256, 256), (81, 480, 832)):
-                yield from _autoencoder_pairs(f"{name}, full width", config, published, watch_memory=True)
+                yield from _autoencoder_pairs(f"{name}, full width", layout, published, watch_memory=True)
     yield Pair("text encoding", f"2 prompts of {config.text_length} rows", _text)
     steps = 4 if quick else packaged.card.sampling.num_steps
     yield Pair(
