@@ -23,8 +23,9 @@ def frechet(first: Features, second: Features) -> float:
     """
     _check(first, second)
     shift = first.mean(axis=0) - second.mean(axis=0)
-    one, two = ((x - x.mean(axis=0)) / np.sqrt(len(x) - 1) for x in (first, second))
-    # With C1 = A'A and C2 = B'B, the trace of (C1 C2)^(1/2) is the sum of the singular values of A B'.
+    one, two = (np.linalg.qr((x - x.mean(axis=0)) / np.sqrt(len(x) - 1), mode="r") for x in (first, second))
+    # With C1 = A'A and C2 = B'B, the trace of (C1 C2)^(1/2) is the sum of the singular values of A B'. The triangular
+    # factors do for A and B, and have no more rows than there are dimensions.
     both = np.linalg.svd(one @ two.T, compute_uv=False).sum()
     return float(shift @ shift + (one**2).sum() + (two**2).sum() - 2 * both)
 
