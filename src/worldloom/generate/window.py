@@ -8,8 +8,8 @@ roll: latent frames move through one window at noise levels that rise towards it
 half the steps. It asks for an autoencoder whose code does not depend on the place in the clip; one trained on clips of
 17 frames codes the fifth latent frame unlike any later one. The transformer's squared velocity error on 4 takes (33
 frames, the first weights, 2026-11) is 0.46 in a window encoded anew, at one noise level or at rising ones (0.49), and
-1.2 in one cut from the latents of the whole take, with or without a picture coded anew at its head. Six seconds rolled
-lost 80 % of their contrast, or doubled their sharpness into grain.
+1.2 in one cut from the latents of the whole take, with or without a picture coded anew at its head. Of two
+rolls of six seconds, one lost 80 % of its contrast and the other doubled its sharpness into grain.
 """
 
 from __future__ import annotations
