@@ -44,7 +44,7 @@ def test_a_hole_lets_the_passing_thing_be_glimpsed() -> None:
     cause = BY_NAME["hole in the screen"]
     (world,) = pair_seeds(cause, SUITE)
     judge = Judge(JudgeConfig(tuple(FAMILIES), channels=(8, 8, 16), hidden=16)).eval()
-    runs = [run(cause.family, world, 96, 96, 33, change=change) for change in (cause.first, cause.second)]
+    runs = [run(cause.family, world, 128, 128, 33, change=change) for change in (cause.first, cause.second)]
     assert [true_end(cause, real) for real in runs] == ["hidden", "glimpsed"]
     assert [end_of(cause, real.film.frames, real, judge) for real in runs] == ["hidden", "glimpsed"]
     assert runs[0].film.frames.shape[0] > GIVEN

@@ -22,8 +22,10 @@ STILL_SPREAD = 11.0
 """The same for the background at a pixel whose colour is known."""
 UNKNOWN = 5.0
 """Squared distance in standard deviations of a background that was never seen: things looked like nothing known."""
-LEAST, AGAIN = 0.3, 0.55
+LEAST, AGAIN = 0.3, 0.4
 """Shares of its area from which an object counts as seen, and as seen again after it was not."""
+WHOLE = 0.75
+"""Share of its area below which a thing is partly hidden: the middle of what is left says nothing of its motion."""
 SMALLEST = 14
 """Pixels of a mask below which an object is not tracked."""
 
@@ -39,12 +41,13 @@ class Track:
 
 @dataclass
 class _Target:
-    """What is known of one object while it is followed."""
+    """What is known of one object while it is followed: `place` is where it was found, `centre` where it must be."""
 
     colours: np.ndarray
     radius: float
     size: float
     place: np.ndarray
+    centre: np.ndarray
     speed: np.ndarray
     missed: int = 0
 
@@ -107,15 +110,18 @@ def _note(track: Track, frame: int, place: np.ndarray, area: float, seen: bool) 
 
 
 def _target(frames: np.ndarray, masks: np.ndarray, number: int) -> _Target:
-    last = masks[-1] == number
-    inner = [frames[i][_eroded(masks[i] == number)] for i in range(len(masks))]
-    pixels = np.concatenate(inner)
-    centres = [centroid(mask == number) for mask in masks if (mask == number).any()]
-    speed = (centres[-1] - centres[0]) / (len(centres) - 1) if len(centres) > 2 else np.zeros(2)
-    if len(centres) > 3:  # the newest motion: gravity has changed it
-        speed = (centres[-1] - centres[-3]) / 2
-    size = float(last.sum())
-    return _Target(_clusters(pixels), float(np.sqrt(size / np.pi)), size, centres[-1].copy(), speed)
+    pixels = np.concatenate([frames[i][_eroded(masks[i] == number)] for i in range(len(masks))])
+    areas = (masks == number).sum((1, 2))
+    # Where it goes is read from the frames in which it is whole, the newest of them: gravity has changed it.
+    whole = np.flatnonzero(areas >= WHOLE * areas.max())
+    centres = np.array([centroid(masks[i] == number) for i in whole])
+    first = max(0, len(whole) - 3)
+    speed = (centres[-1] - centres[first]) / (whole[-1] - whole[first]) if len(whole) > 1 else np.zeros(2)
+    place = centroid(masks[-1] == number)
+    hidden = len(masks) - 1 - whole[-1]
+    centre = centres[-1] + hidden * speed if hidden else place
+    size = float(areas[whole[-1]])
+    return _Target(_clusters(pixels), float(np.sqrt(size / np.pi)), size, place, centre, speed)
 
 
 def _eroded(mask: np.ndarray) -> np.ndarray:
@@ -160,7 +166,7 @@ def _distance(frame: np.ndarray, centres: np.ndarray) -> np.ndarray:
 def _find(share: Float[np.ndarray, "H W"], target: _Target) -> bool:
     """Move a target to where its colour is, near where it was going; returns whether it was seen."""
     height, width = share.shape
-    expected = target.place + target.speed
+    expected = target.centre + target.speed
     reach = 4 + 0.6 * float(np.hypot(*target.speed)) + 0.8 * target.radius + 2.0 * target.missed
     steps = np.arange(-reach, reach + 1, 1.0 if target.radius < 6 else 2.0)
     x = np.clip(expected[0] + steps, 0, width - 1)[None]
@@ -177,14 +183,20 @@ def _find(share: Float[np.ndarray, "H W"], target: _Target) -> bool:
         weight = share[box] * (share[box] > 0.4)
         if weight.sum() < (AGAIN if target.missed else LEAST) * target.size:
             target.missed += 1
-            target.place = np.clip(expected, -target.radius, np.array([width, height]) + target.radius)
+            target.centre = np.clip(expected, -target.radius, np.array([width, height]) + target.radius)
+            target.place = target.centre
             return False
         rows, columns = np.mgrid[box]
         where = np.array([(weight * columns).sum(), (weight * rows).sum()]) / weight.sum()
-    moved = where - target.place
+    target.place = where
+    if weight.sum() < WHOLE * target.size:
+        target.centre = expected
+        return True
+    moved = where - target.centre
     # A collision turns it at once; a coasting guess was no measurement.
     target.speed = moved if not target.missed else 0.5 * moved + 0.5 * target.speed
-    target.place, target.missed = where, 0
+    target.size = 0.8 * target.size + 0.2 * float(weight.sum())  # it comes nearer, goes farther, or is turned
+    target.centre, target.missed = where, 0
     return True
 
 
