@@ -64,6 +64,13 @@ def track(
     numbers = [number for number in numbers if (masks[-1] == number).sum() >= SMALLEST]
     targets = {number: _target(frames[:given], masks, number) for number in numbers}
     background, known = _background(frames[:given], masks, numbers)
+    for number, share in _shares(frames[given - 1], targets, background, known).items():
+        # What is found of a whole thing is its size from here on: some of its colours may be another's as well.
+        found = share[_square(targets[number].place, 1.35 * targets[number].radius, height, width)]
+        if targets[number].centre is targets[number].place:
+            targets[number].size *= min(
+                1.0, max(LEAST, float(found[found > 0.4].sum()) / targets[number].size)
+            )
     tracks = {
         number: Track(np.full((len(clip), 2), np.nan), np.zeros(len(clip)), np.zeros(len(clip), bool))
         for number in numbers
@@ -75,16 +82,22 @@ def track(
                 if found.any():
                     _note(tracks[number], frame, centroid(found), float(found.sum()), True)
             continue
-        distances = {number: _distance(frames[frame], target.colours) for number, target in targets.items()}
-        still = np.where(known, ((frames[frame] - background) ** 2).sum(-1) / STILL_SPREAD**2 / 3, UNKNOWN)
+        shares = _shares(frames[frame], targets, background, known)
         for number, target in targets.items():
-            others = [still, *(distances[other] for other in numbers if other != number)]
-            share = np.exp(-distances[number] / 2)
-            share = share / (share + sum(np.exp(-other / 2) for other in others) + 1e-6)
-            seen = _find(share, target)
-            area = float(share[_square(target.place, 1.6 * target.radius, height, width)].sum())
-            _note(tracks[number], frame, target.place.copy(), area, seen)
+            seen = _find(shares[number], target)
+            around = _square(target.place, 1.6 * target.radius, height, width)
+            _note(tracks[number], frame, target.place.copy(), float(shares[number][around].sum()), seen)
     return tracks
+
+
+def _shares(
+    frame: np.ndarray, targets: dict[int, _Target], background: np.ndarray, known: np.ndarray
+) -> dict[int, np.ndarray]:
+    """Return, for every target, how much of each pixel's colour is its own and not the background's or another's."""
+    weights = {number: np.exp(-_distance(frame, target.colours) / 2) for number, target in targets.items()}
+    still = np.where(known, ((frame - background) ** 2).sum(-1) / STILL_SPREAD**2 / 3, UNKNOWN)
+    total = np.exp(-still / 2) + sum(weights.values()) + 1e-6
+    return {number: weight / total for number, weight in weights.items()}
 
 
 def centroid(mask: Bool[np.ndarray, "H W"]) -> Float[np.ndarray, " xy"]:
