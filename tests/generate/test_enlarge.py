@@ -36,7 +36,9 @@ def test_size_frames_and_record(frames, upsampler):
 
 @pytest.mark.parametrize("upsampler", ["lanczos", "tiny"])
 def test_how_it_arrives_does_not_matter(frames, upsampler):
-    one, many = (enlarge(footage(frames, parts), Size(90, 60), upsampler).clip() for parts in ([6], [1, 3, 2]))
+    one, many = (
+        enlarge(footage(frames, parts), Size(90, 60), upsampler).clip() for parts in ([6], [1, 3, 2])
+    )
     assert np.abs(one.frames.astype(int) - many.frames).max() <= 1
 
 

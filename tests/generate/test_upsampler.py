@@ -59,7 +59,9 @@ def test_the_one_in_the_package_beats_lanczos_on_a_render():
     from worldloom.training.upsampling import halved
     from worldloom.worlds.render import render_take
 
-    take = render_take("billiards", 2**62 + 77, width=192, height=192, num_frames=5, supersample=2, wordings=0)
+    take = render_take(
+        "billiards", 2**62 + 77, width=192, height=192, num_frames=5, supersample=2, wordings=0
+    )
     video = to_video(take.frames[None])
     small = halved(video)
     learned = (Upsampler.load(FOLDER)(small) - video).square().mean()

@@ -44,7 +44,9 @@ def test_in_a_rotated_basis_the_velocity_is_the_rotated_one(old, transformer):
     moved = transplanted(transformer, old, new, videos)
     latents, t = torch.randn(1, 4, 2, 4, 4), torch.tensor([0.7])
     prompt = torch.randn(1, 5, transformer.config.text_size)
-    expected = torch.einsum("ec,bcfhw->befhw", rotation, transformer(latents, t, transformer.prepare_text(prompt)))
+    expected = torch.einsum(
+        "ec,bcfhw->befhw", rotation, transformer(latents, t, transformer.prepare_text(prompt))
+    )
     turned = torch.einsum("ec,bcfhw->befhw", rotation, latents)
     got = moved(turned, t, moved.prepare_text(prompt))
     assert (got - expected).norm() < 0.15 * expected.norm()

@@ -244,7 +244,7 @@ class Transformer(nn.Module):
         of the attention went there after 100 steps (2026-11-22). Words' keys hardly feel so small a bias.
         """
         for block in self.blocks:
-            away = torch.ones_like(block.attn2.to_q.bias)
+            away = torch.ones(self.config.hidden_size)
             away[1::2] = -1
             block.attn2.to_q.bias.data = away
             block.attn2.to_k.bias.data = -PADDING_KEY * away

@@ -56,14 +56,14 @@ class Bench:
         return LONG if self.studio is None else min(LONG, self.studio.card.longest)
 
     @property
-    def frame(self) -> dict[str, int]:
+    def frame(self) -> dict[str, Any]:
         """Width and height of a clip: the size of most takes, or the model's own first."""
         if self.studio is None or SIZE in self.studio.card.trained_sizes:
             return {"width": SIZE[0], "height": SIZE[1]}
         size = self.studio.card.trained_sizes[0]
         return {"width": size.width, "height": size.height}
 
-    def counts(self, name: str = "takes") -> dict[str, int]:
+    def counts(self, name: str = "takes") -> dict[str, Any]:
         """Settings of a suite that are chosen here; it calls its count `name`."""
         return {"seed": self.seed} | ({} if self.takes is None else {name: self.takes})
 

@@ -23,11 +23,17 @@ def frechet(first: Features, second: Features) -> float:
     """
     _check(first, second)
     shift = first.mean(axis=0) - second.mean(axis=0)
-    one, two = (np.linalg.qr((x - x.mean(axis=0)) / np.sqrt(len(x) - 1), mode="r") for x in (first, second))
+    one, two = (_triangle((x - x.mean(axis=0)) / np.sqrt(len(x) - 1)) for x in (first, second))
     # With C1 = A'A and C2 = B'B, the trace of (C1 C2)^(1/2) is the sum of the singular values of A B'. The triangular
     # factors do for A and B, and have no more rows than there are dimensions.
     both = np.linalg.svd(one @ two.T, compute_uv=False).sum()
     return float(shift @ shift + (one**2).sum() + (two**2).sum() - 2 * both)
+
+
+def _triangle(rows: np.ndarray) -> np.ndarray:
+    """Return R of rows = Q R, for which R'R is rows'rows."""
+    factor = np.asarray(np.linalg.qr(rows, mode="r"))
+    return factor
 
 
 def mmd(first: Features, second: Features) -> float:

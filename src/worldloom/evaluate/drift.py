@@ -7,7 +7,7 @@ up: pictures grow pale, soft or still. Prompts are captions of held-out takes.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from fractions import Fraction
 from typing import Any
@@ -87,7 +87,8 @@ def look_of(frames: UInt8[np.ndarray, "F H W 3"]) -> Look:
         sums += luma.mean(), luma.std(), colour.mean(), np.abs(edges).mean()
         if number:
             moved += np.abs(frame.astype(np.int16) - frames[number - 1]).mean()
-    return Look(*(float(value) for value in sums / len(frames)), float(moved / (len(frames) - 1)))
+    brightness, contrast, saturation, sharpness = (float(value) for value in sums / len(frames))
+    return Look(brightness, contrast, saturation, sharpness, float(moved / (len(frames) - 1)))
 
 
 def find_drift(
@@ -133,7 +134,7 @@ NOTES = (
 )
 
 
-def lines(rows: list[Mapping[str, Any]]) -> tuple[Line, ...]:
+def lines(rows: Sequence[Mapping[str, Any]]) -> tuple[Line, ...]:
     """Return the table: the runs that hold, and the ratio of each measure."""
     held = share([all(abs(row[name] - 1) <= WITHIN for name in JUDGED) for row in rows])
     wanted = f"at least {OFTEN:.0%} of runs"
@@ -145,5 +146,5 @@ def lines(rows: list[Mapping[str, Any]]) -> tuple[Line, ...]:
     return (Line(f"{', '.join(JUDGED)} within {WITHIN:.0%}", held, unit="%", wanted=wanted, met=met), *ratios)
 
 
-def _ratio(rows: list[Mapping[str, Any]], name: str) -> Figure:
+def _ratio(rows: Sequence[Mapping[str, Any]], name: str) -> Figure:
     return median([float(row[name]) for row in rows])

@@ -63,7 +63,7 @@ def still_region(clip: UInt8[np.ndarray, "F H W 3"]) -> Bool[np.ndarray, "H W"]:
     means = _smooth_in_time(F.avg_pool2d(frames, BLOCK, ceil_mode=True))
     wander = (means.amax(0) - means.amin(0)).amax(0)
     speed = torch.from_numpy(np.linalg.norm(np.median(_triples(coarse_flow(clip)), axis=1), axis=-1))
-    speed = F.adaptive_avg_pool2d(speed[:, None], wander.shape)[:, 0].amax(0)
+    speed = F.adaptive_avg_pool2d(speed[:, None], (wander.shape[0], wander.shape[1]))[:, 0].amax(0)
     moving = ((wander > STEADY) | (speed > SLOW)).float()[None, None]
     near = F.max_pool2d(moving, 2 * MARGIN + 1, stride=1, padding=MARGIN)
     still = F.interpolate(1 - near, scale_factor=BLOCK, mode="nearest")[0, 0, :height, :width]

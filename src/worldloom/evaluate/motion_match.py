@@ -35,7 +35,7 @@ def match(clip: UInt8[np.ndarray, "F H W 3"], truth: UInt8[np.ndarray, "F H W 3"
     difference = (clip[1:].astype(np.float32) - truth[1:].astype(np.float32)) / 255
     long, longer = ours.mean(0), theirs.mean(0)
     return Match(
-        spatial=_iou(ours.any(0), theirs.any(0)),
+        spatial=_iou(np.any(ours, axis=0), np.any(theirs, axis=0)),
         spatiotemporal=_iou(ours, theirs),
         weighted=_ratio(np.minimum(long, longer).sum(), np.maximum(long, longer).sum()),
         mse=float((difference**2).mean()),

@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -246,7 +247,7 @@ def lines(takes: Sequence[Continued]) -> list[Line]:
         ("IoU of motion in space and time", "spatiotemporal"),
         ("IoU of motion weighted by duration", "weighted"),
     ):
-        table.append(_row(takes, what, "%", lambda seen, name=name: [getattr(seen.match, name)], mean))
+        table.append(_row(takes, what, "%", partial(_matched, name), mean))
     table += [
         _row(takes, "squared error of pixels in [0, 1]", "", lambda seen: [seen.match.mse], mean),
         _row(takes, "distance from the true path", "px", lambda seen: seen.path_errors, median),
@@ -262,6 +263,10 @@ def lines(takes: Sequence[Continued]) -> list[Line]:
         table.append(Line(f"{family}: score", _score(own, "painted"), _score(own, "again"), "%"))
         table.append(_row(own, f"{family}: outcome", "%", lambda seen: [seen.outcome], share))
     return table
+
+
+def _matched(name: str, seen: Seen) -> list[Any]:
+    return [getattr(seen.match, name)]
 
 
 def _row(

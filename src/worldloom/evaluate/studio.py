@@ -109,7 +109,7 @@ def _plain(value: Any) -> Any:
     if value is None or isinstance(value, str | int | float | bool):
         return value
     if isinstance(value, np.ndarray):
-        pixels = hashlib.sha256(np.ascontiguousarray(value)).hexdigest()
+        pixels = hashlib.sha256(np.ascontiguousarray(value).data).hexdigest()
         return {"shape": list(value.shape), "sha256": pixels}
     if isinstance(value, Clip):
         return {

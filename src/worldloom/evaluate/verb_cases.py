@@ -99,7 +99,9 @@ class Task:
 def make_case(suite: VerbSuite, number: int, studio: Studio | None) -> Case:
     """Return case `number` of a suite; every second one is given as the model paints it, where there is a model."""
     names = list(FAMILIES)
-    sizes = list(SIZES) if studio is None else [tuple(size) for size in studio.card.trained_sizes]
+    sizes = (
+        list(SIZES) if studio is None else [(size.width, size.height) for size in studio.card.trained_sizes]
+    )
     # Pairs of a real and a generated case go through families and sizes together.
     pair = number // 2
     family, size = names[pair % len(names)], sizes[pair % len(sizes)]

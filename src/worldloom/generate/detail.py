@@ -54,9 +54,9 @@ def restore(
         if waiting and (after is None or after.place in lacks):
             start = min(position, wanted.stop) - sum(map(len, waiting))
             for part in waiting:
-                yield _restored(
-                    part, start, wanted, before and lacks[before.place], after and lacks[after.place]
-                )
+                lack_before = None if before is None else lacks[before.place]
+                lack_after = None if after is None else lacks[after.place]
+                yield _restored(part, start, wanted, lack_before, lack_after)
                 start += len(part)
             waiting = []
         if position >= wanted.stop and not waiting:

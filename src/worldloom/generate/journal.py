@@ -98,7 +98,7 @@ class Journal:
     def check_given(self, *given: np.ndarray) -> None:
         """Raise UsageError if the run that goes on was given other footage here."""
         if self.folder is not None:
-            digests = [hashlib.sha256(np.ascontiguousarray(frames)).hexdigest() for frames in given]
+            digests = [hashlib.sha256(np.ascontiguousarray(frames).data).hexdigest() for frames in given]
             name = self.folder / f"given-{self.parts:05d}.json"
             _check_same(name, {"footage": digests}, "was given")
 

@@ -48,8 +48,8 @@ class Upsampler(nn.Module):
         self.conv_in = CausalConv3d(3, config.width, (3, 3, 3))
         self.layers = nn.ModuleList(Layer(config.width) for _ in range(config.depth))
         self.conv_out = CausalConv3d(config.width, 3 * FACTOR**2, (1, 3, 3))
-        nn.init.zeros_(self.conv_out.weight)
-        nn.init.zeros_(self.conv_out.bias)
+        for parameter in self.conv_out.parameters():  # at first it is Lanczos
+            nn.init.zeros_(parameter)
 
     def forward(self, video: Tensor, state: StreamState | None = None) -> Tensor:
         """Enlarge a clip, or with `state` the next frames of a stream."""

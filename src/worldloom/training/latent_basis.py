@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from worldloom.core.error import UsageError
+from worldloom.nn.causal_conv import PointwiseConv3d
 from worldloom.vae.autoencoder import Autoencoder
 
 # Share of the mean variance added to every direction, so that one that is nearly unused is not blown up.
@@ -64,9 +65,9 @@ def whiten(model: Autoencoder, videos: Iterable[Tensor]) -> None:
     values, vectors = torch.linalg.eigh(covariance)
     scale = (values + RIDGE * values.mean()).rsqrt()
     change_basis(model, (vectors * scale) @ vectors.T, mean)
-    channels = model.config.z_dim
-    model.quant_conv.weight[channels:] = 0
-    model.quant_conv.bias[channels:] = WHITE_LOGVAR
+    weight, bias = _layer(model.quant_conv)
+    weight[model.config.z_dim :] = 0
+    bias[model.config.z_dim :] = WHITE_LOGVAR
 
 
 @torch.no_grad()
@@ -108,13 +109,21 @@ def change_basis(model: Autoencoder, matrix: Tensor, origin: Tensor) -> None:
     """
     channels = model.config.z_dim
     matrix, origin = matrix.double(), origin.double()
-    inward, outward = model.quant_conv, model.post_quant_conv
-    weight, bias = inward.weight[:channels].flatten(1).double(), inward.bias[:channels].double()
-    inward.weight[:channels] = (matrix @ weight).view_as(inward.weight[:channels]).float()
-    inward.bias[:channels] = (matrix @ (bias - origin)).float()
-    weight = outward.weight.flatten(1).double()
-    outward.bias += (weight @ origin).float()
-    outward.weight.copy_((weight @ torch.linalg.inv(matrix)).view_as(outward.weight))
+    weight, bias = (tensor[:channels] for tensor in _layer(model.quant_conv))
+    turned = matrix @ weight.flatten(1).double()
+    moved = matrix @ (bias.double() - origin)
+    weight.copy_(turned.view_as(weight))
+    bias.copy_(moved)
+    weight, bias = _layer(model.post_quant_conv)
+    columns = weight.flatten(1).double()
+    bias.add_(columns @ origin)
+    weight.copy_((columns @ torch.linalg.inv(matrix)).view_as(weight))
+
+
+def _layer(layer: PointwiseConv3d) -> tuple[Tensor, Tensor]:
+    """(weight, bias) of a layer that has both."""
+    assert layer.bias is not None
+    return layer.weight, layer.bias
 
 
 def _moments(model: Autoencoder, videos: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
