@@ -12,7 +12,7 @@ from worldloom.core.seed import numpy_generator
 HALVES = 200
 """Half-samples from which an interval is made."""
 
-Features = Float[np.ndarray, "N D"]
+Features = Float[np.ndarray, "_N D"]
 
 
 def frechet(first: Features, second: Features) -> float:
