@@ -58,7 +58,13 @@ WORDS: dict[str, tuple[list[str], int, str]] = {
     "less than a frame": (generate("--seconds", "0.001"), WRONG, "less than one frame"),
     "0 frames": (generate("--frames", "0"), WRONG, "frames is 0"),
     "seconds and frames": (generate("--seconds", "1", "--frames", "9"), WRONG, "not both"),
-    "size 7x7": (generate("--size", "7x7"), WRONG, "nearest trained: 32x32"),
+    "size 7x7": (generate("--size", "7x7"), WRONG, "smaller than any trained size of its shape, 32x32"),
+    "size 7x7 not enlarged": (
+        generate("--size", "7x7", "--upsampler", "none"),
+        WRONG,
+        "nearest trained: 32x32",
+    ),
+    "unknown upsampler": (generate("--upsampler", "magic"), WRONG, "none, lanczos, tiny"),
     "size 7x7 forced": (generate("--size", "7x7", "--force-size"), WRONG, "multiple of 16"),
     "size in words": (generate("--size", "huge"), WRONG, "'huge'"),
     "size past all": (generate("--size", "100000x100000"), WRONG, "from 1 to 4096"),
@@ -356,6 +362,6 @@ def test_a_full_disk(work: Path, model: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
     film, picture = done.stderr.splitlines(keepends=True)
-    assert_one_sentence(film, "cannot write out.mp4")
+    assert_one_sentence(film, "cannot write out.partial/part-00000.npz")
     assert_one_sentence(picture, "cannot write out.png")
     assert contents(work) == before

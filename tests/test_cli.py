@@ -207,7 +207,17 @@ def test_doctor_looks_at_everything(capsys: pytest.CaptureFixture[str]) -> None:
     code = cli.main(["doctor", "--json"])
     result = json.loads(capsys.readouterr().out)
     checks = {check["name"]: check for check in result["checks"]}
-    assert set(checks) == {"python", "torch", "device", "video", "weights", "disk", "mujoco", "diffusers"}
+    assert set(checks) == {
+        "python",
+        "torch",
+        "device",
+        "video",
+        "weights",
+        "disk",
+        "memory",
+        "mujoco",
+        "diffusers",
+    }
     assert all(checks[name]["state"] == "ok" for name in ("python", "torch", "device", "video"))
     for check in checks.values():
         assert check["state"] == "ok" or check["install"] or check["name"] == "disk"

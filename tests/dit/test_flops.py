@@ -18,8 +18,9 @@ def test_sampling_and_training(size):
     model = Transformer(config)
     latents, t, words = torch.randn(2, 16, *size), torch.rand(2), torch.randn(2, 6, 32)
     tokens = size[0] * size[1] * size[2] // 4
-    # the counter knows nothing of the CPU's fused attention, so attention is taken apart for it
-    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter, torch.no_grad():
+    # the counter knows nothing of the CPU's fused attention, so attention is taken apart for it; with gradients, so
+    # that the activation is not fused into its product either
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         context = model.prepare_text(words)
         prompt = counter.get_total_flops()
         model(latents, t, context)

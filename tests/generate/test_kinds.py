@@ -204,7 +204,11 @@ def test_reference_equals_diffusers(last: bool) -> None:
 @pytest.mark.parametrize(
     ("change", "error", "says"),
     [
-        ({"_class_name": "LTXPipeline"}, UsageError, "describes a LTXPipeline"),
+        (
+            {"_class_name": "LTXPipeline"},
+            UsageError,
+            "is a LTX-Video checkpoint, which has no worldloom.json",
+        ),
         ({"boundary_ratio": 0.9}, Failure, "boundary_ratio 0.9 and no transformer_2"),
         (
             {"boundary_ratio": 3, "transformer_2": ["diffusers", "WanTransformer3DModel"]},

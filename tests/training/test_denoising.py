@@ -59,7 +59,7 @@ def test_a_batch_repeats_and_does_not_depend_on_who_prepares_it(objective):
 def test_known_tokens_are_clean_and_weightless(build):
     first = build(
         mask=replace(MaskConfig(*[0.0] * 8), first=1.0, nothing=1e-9),
-        noise=replace(recipe_named("dit_debug").noise, touched=0.0),
+        noise=replace(recipe_named("dit_debug").noise, touched=0.0, moving=1.0),
     )
     batch = prepared(first, video_step(first))
     assert (batch.t[:, 0] == 0).all() and (batch.weight[:, 0] == 0).all()
@@ -97,7 +97,7 @@ def test_latents_are_standardised(objective):
     by_shape = {}
     for place in places:
         by_shape.setdefault(objective.data.manifest.samples[place].shape, []).append(place)
-    clips = [objective._latents(group).flatten(2).mean(2) for group in by_shape.values()]
+    clips = [objective._latents(group, shape[0]).flatten(2).mean(2) for shape, group in by_shape.items()]
     assert torch.cat(clips).mean(0).abs().max() < 0.1
 
 

@@ -31,8 +31,13 @@ def check_upsampler(name: str) -> str:
 
 
 def native_for(size: Size, trained: Sequence[Size]) -> Size:
-    """Return the trained size to paint for `size`; raises UsageError when none has nearly its shape."""
+    """Return the trained size to paint for `size`; raises UsageError when all are larger or of another shape."""
     native = nearest_sizes(size, trained)[0]
+    if max(size.width / native.width, size.height / native.height) < 1:
+        raise UsageError(
+            f"size {size} is smaller than any trained size of its shape, {native} is the nearest; trained sizes are "
+            f"{', '.join(map(str, trained))}"
+        )
     kept = _kept(size, native)
     if kept < 1 - MOST_CUT:
         raise UsageError(
