@@ -43,6 +43,16 @@ def captions(color: str) -> dict:
     }
 
 
+def truth(color: str) -> dict:
+    """What a take's truth says of one square."""
+    return {
+        "family": "square",
+        "look": {"floor": "shaded", "mood": "noon", "camera_move": "still"},
+        "objects": [{"noun": "square", "colour": color, "material": "matte"}],
+        "facts": {"outcome": "moved"},
+    }
+
+
 def write_dataset(
     folder: Path, shapes: list[tuple[int, int, int]], per_shape: int, per_shard: int = 8, seed: int = 0
 ) -> Path:
@@ -71,7 +81,7 @@ def _add_sample(
     key = f"square-{seed:08d}"
     clip, color = square_clip(seed, *shape)
     data = encode_picture(clip[0]) if frames == 1 else encode_bytes(clip, 16, CODING)
-    meta = {"family": "square", "seed": seed, "captions": captions(color), "truth": {"color": color}}
+    meta = {"family": "square", "seed": seed, "captions": captions(color), "truth": truth(color)}
     _add(tar, f"{key}.{'png' if frames == 1 else 'mp4'}", data)
     _add(tar, f"{key}.json", json.dumps(meta, ensure_ascii=False).encode())
     return {

@@ -27,6 +27,7 @@ from worldloom.nn.modulation import Levels, norm_modulate
 from worldloom.nn.patchify import PatchEmbedding, grid_of, unpatchify
 from worldloom.nn.placing import Offload, place
 from worldloom.nn.rope import rope_table
+from worldloom.nn.widened import call, computes_wide
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
@@ -152,18 +153,21 @@ class Transformer(nn.Module):
         rope = rope_table(grid, config.head_size, frame_offset, device=latents.device)
         embedding, modulation = self.condition_embedder.embed_levels(levels.values)
 
-        x = self.patch_embedding(latents.to(self.patch_embedding.weight.dtype))
+        dtype = self.patch_embedding.weight.dtype
+        if wide := computes_wide(self.patch_embedding.weight):
+            context = context.to(dtype=torch.float32)
+        x = call(self.patch_embedding, latents.to(dtype), wide=wide)
         if actions is not None:
             x = self._add_actions(x, actions, grid)
         for number, block in enumerate(self.blocks):
             image = None if context.image is None else context.image[number]
             inputs = (x, modulation, levels.index, rope, context.text[number], context.bias, image)
             if self.gradient_checkpointing and torch.is_grad_enabled():
-                x = checkpoint(block, *inputs, use_reentrant=False)
+                x = checkpoint(call, block, *inputs, wide=wide, use_reentrant=False)
             else:
-                x = block(*inputs)
+                x = call(block, *inputs, wide=wide)
         shift, scale = (self.scale_shift_table + embedding[:, None]).to(x.dtype).unbind(1)
-        patches = self.proj_out(norm_modulate(x, scale, shift, levels.index, config.eps))
+        patches = call(self.proj_out, norm_modulate(x, scale, shift, levels.index, config.eps), wide=wide)
         return unpatchify(patches, grid, config.patch_size).to(latents.dtype)
 
     def save(self, folder: str | Path, dtype: torch.dtype | None = None) -> None:
@@ -202,6 +206,15 @@ class Transformer(nn.Module):
         for name, parameter in self.named_parameters():
             parameter.data = parameter.data.to(_cast_dtype(name, dtype))
         return self
+
+    def read_anew(self, other: Transformer) -> None:
+        """Take from `other`, of the same shape, all that concerns the prompt: for another text encoder's features."""
+        self.condition_embedder.text_embedder.load_state_dict(
+            other.condition_embedder.text_embedder.state_dict()
+        )
+        for own, fresh in zip(self.blocks, other.blocks, strict=True):
+            own.attn2.load_state_dict(fresh.attn2.state_dict())
+            own.norm2.load_state_dict(fresh.norm2.state_dict())
 
     def compile_blocks(self, **options: Any) -> None:
         """Compile the repeated block in place; keys and results stay. Options are those of `torch.compile`.

@@ -5,6 +5,7 @@ from typing import Any
 
 from worldloom.core.error import UsageError
 from worldloom.recipes.dit_tiny import dit_debug, dit_pictures, dit_tiny
+from worldloom.recipes.text_tiny import text_debug, text_tiny
 from worldloom.recipes.upsampler_tiny import upsampler_debug, upsampler_tiny
 from worldloom.recipes.vae_tiny import vae_debug, vae_tiny, vae_white
 from worldloom.training.objective import Recipe
@@ -14,6 +15,8 @@ _MAKERS: tuple[Callable[[], Any], ...] = (
     vae_tiny,
     vae_white,
     vae_debug,
+    text_tiny,
+    text_debug,
     dit_pictures,
     dit_tiny,
     dit_debug,

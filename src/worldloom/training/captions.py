@@ -8,6 +8,7 @@ import numpy as np
 from worldloom.core.error import Failure
 from worldloom.core.file import sha256_of, whole_file
 from worldloom.core.progress import progress
+from worldloom.core.seed import numpy_generator
 from worldloom.data.dataset import LANGUAGES, LENGTHS, ClipDataset
 from worldloom.data.manifest import Manifest
 from worldloom.text.tokenizer import Tokenizer, train_tokenizer
@@ -35,16 +36,45 @@ class CaptionCache:
         with np.load(path, allow_pickle=False) as stored:
             self.tokens, self.starts, self.table = stored["tokens"], stored["starts"], stored["table"]
 
-    def draw(self, index: int, generator: np.random.Generator) -> np.ndarray:
-        """The ids of one caption of a sample; each language and each length is as likely as the others."""
-        language = int(generator.integers(len(LANGUAGES)))
-        length = int(generator.integers(len(LENGTHS)))
+    def draw(
+        self,
+        index: int,
+        generator: np.random.Generator,
+        language: int | None = None,
+        length: int | None = None,
+    ) -> np.ndarray:
+        """The ids of one caption of a sample; each language is as likely as the other and each length, where none is given."""
+        drawn = int(generator.integers(len(LANGUAGES))), int(generator.integers(len(LENGTHS)))
+        language = drawn[0] if language is None else language
+        length = drawn[1] if length is None else length
         first, count = self.table[index, language, length]
         return self.ids(int(first) + int(generator.integers(int(count))))
 
     def ids(self, caption: int) -> np.ndarray:
         """The ids of a caption by its number."""
         return self.tokens[self.starts[caption] : self.starts[caption + 1]]
+
+
+def length_of_batch(seed: int, step: int) -> int:
+    """Which of `LENGTHS` all captions of a step's batch have: mixed, short ones would be padded to four times their own."""
+    return int(numpy_generator(seed, "length", step).integers(len(LENGTHS)))
+
+
+def settle_tokenizer(manifest: Manifest, vocab_size: int, taken_from: str, run: Path) -> None:
+    """Keep a tokenizer in the run folder: the one of the folder `taken_from`, or where that is empty a new one."""
+    if (run / "tokenizer").exists():
+        return
+    source = Path(taken_from) / "tokenizer"
+    tokenizer = Tokenizer.load(source) if taken_from else tokenizer_for(manifest, vocab_size)
+    partial = run / ".tokenizer.part"
+    tokenizer.save(partial)
+    partial.rename(run / "tokenizer")
+
+
+def caption_cache(root: str, manifest: Manifest, run: Path, quiet: bool) -> CaptionCache:
+    """The captions of a manifest under the tokenizer that is kept in the run folder."""
+    fingerprint = sha256_of(run / "tokenizer" / "tokenizer.json")
+    return CaptionCache(Path(root), manifest, Tokenizer.load(run / "tokenizer"), fingerprint, quiet)
 
 
 def tokenizer_for(manifest: Manifest, vocab_size: int) -> Tokenizer:

@@ -2,7 +2,7 @@
 
 Clean latents come from the cache, captions from theirs. Each sample gets a canvas (see `masking.py`), a noise
 level for what is unknown, and a caption of random language, length and wording, or none. The loss is the mean
-squared error of the velocity on unknown tokens; the text encoder is trained along.
+squared error of the velocity on unknown tokens; the text encoder is trained along unless it can read already.
 """
 
 from collections.abc import Sequence
@@ -24,6 +24,7 @@ from worldloom.generate.card import Sampling
 from worldloom.generate.engine import Engine
 from worldloom.generate.folder import save_checkpoint
 from worldloom.text.encoder import TextEncoderConfig
+from worldloom.training.captions import length_of_batch
 from worldloom.training.guard import GuardConfig
 from worldloom.training.masking import Grid, MaskConfig, draw_mask
 from worldloom.training.objective import Surroundings, TrainerConfig
@@ -107,7 +108,7 @@ class Denoising:
         self.recipe, self.seed, self.device = recipe, surroundings.seed, surroundings.parallel.device
         self.data = gather_data(recipe.data, recipe.start_from, surroundings)
         self.transformer, self.text_encoder = initial_models(
-            recipe.transformer, recipe.text, self.data, recipe.start_from, self.seed
+            recipe.transformer, recipe.text, self.data, recipe.start_from, recipe.data.text, self.seed
         )
         self.module: nn.Module = nn.ModuleDict(
             {"transformer": self.transformer, "text_encoder": self.text_encoder}
@@ -199,7 +200,8 @@ class Denoising:
         touched = config.touched_level * generator.random() if generator.random() < config.touched else 0.0
         t = torch.where(known, torch.tensor(touched, dtype=t.dtype), t)
         drop = config.drop_known if mask.known_frames >= 2 else config.drop_text
-        caption = self.data.captions.draw(place, generator)
+        length = length_of_batch(self.seed, step)
+        caption = self.data.captions.draw(place, generator, length=length)
         return t, (~known).float(), self.empty if generator.random() < drop else caption
 
     def _latents(self, places: Sequence[int], frames: int) -> Tensor:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from worldloom.core.error import UsageError
-from worldloom.core.file import read_json, sha256_of
+from worldloom.core.file import read_json
 from worldloom.core.seed import derive_seed, numpy_generator
 from worldloom.data.dataset import ClipDataset
 from worldloom.data.manifest import Manifest
@@ -21,7 +21,7 @@ from worldloom.dit.model import Transformer, TransformerConfig
 from worldloom.generate.card import Card, Sampling
 from worldloom.text.encoder import TextEncoder, TextEncoderConfig
 from worldloom.text.tokenizer import Tokenizer
-from worldloom.training.captions import CaptionCache, tokenizer_for
+from worldloom.training.captions import CaptionCache, caption_cache, settle_tokenizer
 from worldloom.training.latent_basis import value_in_pixels
 from worldloom.training.latents import LatentCache, encoder_hash
 from worldloom.training.objective import Surroundings
@@ -40,7 +40,9 @@ class LatentDataConfig:
     """Which samples, encoded by what, how many at once.
 
     `vae` is a folder with `vae/` weights (a run's `ema`, say); a run that starts from a checkpoint takes the
-    checkpoint's own unless `swap_vae`, which puts the transformer on the latents of `vae`. Where `worth` is not 0,
+    checkpoint's own unless `swap_vae`, which puts the transformer on the latents of `vae`. `text` is a folder with a
+    text encoder that can read already and its tokenizer (see `reading.py`): it is held still. Where it is empty, the
+    encoder is the checkpoint's or a fresh one, and learns along. Where `worth` is not 0,
     latents are first scaled by what they are worth in pixels to that power. `cache` holds latents and token ids; `samples`
     limits the manifest to its first ones and `longest` to clips of at most that many frames (0: all). Clips are cut
     to their first `cut` frames (0: not at all): the autoencoder is causal, so 1 makes pictures of them. Beside
@@ -53,6 +55,7 @@ class LatentDataConfig:
     vae: str
     cache: str
     batch_tokens: int
+    text: str = ""
     swap_vae: bool = False
     worth: float = 0.0
     samples: int = 0
@@ -85,8 +88,8 @@ def gather_data(config: LatentDataConfig, start_from: str, surroundings: Surroun
         manifest = Manifest(tuple(s for s in manifest.samples if s.num_frames <= config.longest))
     steps: tuple[Callable[[], object], ...] = (
         lambda: _settle_vae(config, start_from, manifest, surroundings),
-        lambda: _settle_tokenizer(config, start_from, manifest, run),
-        lambda: _captions(config, manifest, run, surroundings.quiet),
+        lambda: settle_tokenizer(manifest, config.vocab_size, config.text or start_from, run),
+        lambda: caption_cache(config.cache, manifest, run, surroundings.quiet),
     )
     if parallel.leads:
         for step in steps:
@@ -97,7 +100,7 @@ def gather_data(config: LatentDataConfig, start_from: str, surroundings: Surroun
     if parallel.leads:
         latents.fill(vae, parallel.device, surroundings.quiet)
     parallel.wait()
-    captions = _captions(config, manifest, run, quiet=True)
+    captions = caption_cache(config.cache, manifest, run, quiet=True)
     return Data(
         manifest,
         vae,
@@ -108,23 +111,34 @@ def gather_data(config: LatentDataConfig, start_from: str, surroundings: Surroun
 
 
 def initial_models(
-    transformer: TransformerConfig, text: TextEncoderConfig, data: Data, start_from: str, seed: int
+    transformer: TransformerConfig,
+    text: TextEncoderConfig,
+    data: Data,
+    start_from: str,
+    reader: str,
+    seed: int,
 ) -> tuple[Transformer, TextEncoder]:
     """Models with fresh weights from the seed, or with those of the checkpoint folder `start_from`.
 
-    A transformer trained on another autoencoder's latents is put on those of the data.
+    A transformer trained on another autoencoder's latents is put on those of the data. A text encoder from the folder
+    `reader` is held still, and a transformer that knew another one starts reading anew.
     """
     with torch.random.fork_rng():
         torch.manual_seed(derive_seed(seed, "weights"))
-        if not start_from:
-            return Transformer(transformer), TextEncoder(replace(text, vocab_size=data.tokenizer.vocab_size))
-        folder = Path(start_from)
-        trained = Transformer.load(folder / "transformer", dtype=torch.float32)
-        encoder = TextEncoder.load(folder / "text_encoder", dtype=torch.float32)
-        own = Autoencoder.load(folder / "vae")
-        if encoder_hash(own) != encoder_hash(data.vae):
-            trained = transplanted(trained, own, data.vae, list(some_clips(data.manifest)))
-    return trained.train().requires_grad_(True), encoder.train().requires_grad_(True)
+        model = Transformer(transformer)
+        encoder = TextEncoder(replace(text, vocab_size=data.tokenizer.vocab_size))
+        if start_from:
+            folder = Path(start_from)
+            fresh, model = model, Transformer.load(folder / "transformer", dtype=torch.float32)
+            encoder = TextEncoder.load(folder / "text_encoder", dtype=torch.float32)
+            own = Autoencoder.load(folder / "vae")
+            if encoder_hash(own) != encoder_hash(data.vae):
+                model = transplanted(model, own, data.vae, list(some_clips(data.manifest)))
+            if reader:
+                model.read_anew(fresh)
+        if reader:
+            encoder = TextEncoder.load(Path(reader) / "text_encoder", dtype=torch.float32)
+    return model.train().requires_grad_(True), encoder.train().requires_grad_(not reader)
 
 
 def some_clips(manifest: Manifest) -> Iterator[Tensor]:
@@ -194,20 +208,3 @@ def _settle_vae(config: LatentDataConfig, start_from: str, manifest: Manifest, a
     partial = around.run / ".vae.part"
     vae.save(partial)
     partial.rename(around.run / "vae")
-
-
-def _settle_tokenizer(config: LatentDataConfig, start_from: str, manifest: Manifest, run: Path) -> None:
-    if (run / "tokenizer").exists():
-        return
-    if start_from:
-        tokenizer = Tokenizer.load(Path(start_from) / "tokenizer")
-    else:
-        tokenizer = tokenizer_for(manifest, config.vocab_size)
-    partial = run / ".tokenizer.part"
-    tokenizer.save(partial)
-    partial.rename(run / "tokenizer")
-
-
-def _captions(config: LatentDataConfig, manifest: Manifest, run: Path, quiet: bool) -> CaptionCache:
-    fingerprint = sha256_of(run / "tokenizer" / "tokenizer.json")
-    return CaptionCache(Path(config.cache), manifest, Tokenizer.load(run / "tokenizer"), fingerprint, quiet)

@@ -21,6 +21,7 @@ from worldloom.core.file import read_json, write_json
 from worldloom.core.weights import Weights, find_weights
 from worldloom.nn.causal_conv import PointwiseConv3d, StreamState
 from worldloom.nn.placing import place
+from worldloom.nn.widened import call, computes_wide
 from worldloom.vae.decoder import Decoder
 from worldloom.vae.encoder import Encoder
 from worldloom.vae.patch import fold_patches, unfold_patches
@@ -178,14 +179,17 @@ class Autoencoder(nn.Module):
         check_size(video.shape[3], video.shape[4], self.spatial_stride)
         patched = fold_patches(video, self.config.patch_size or 1)
         patched = patched.to(memory_format=torch.channels_last_3d)
-        mean, logvar = self.quant_conv(self.encoder(patched, state)).chunk(2, dim=1)
+        wide = computes_wide(self.quant_conv.weight)
+        moments = call(self.quant_conv, call(self.encoder, patched, state, wide=wide), wide=wide)
+        mean, logvar = moments.to(video.dtype).chunk(2, dim=1)
         return mean, logvar.clamp(*LOGVAR_RANGE)
 
     def pixels_of_chunk(self, z_raw: Tensor, state: StreamState | None = None) -> Tensor:
         """Return the pixels, not clamped, of the next raw latents of a stream."""
         z_raw = z_raw.to(memory_format=torch.channels_last_3d)
-        patched = self.decoder(self.post_quant_conv(z_raw), state)
-        return unfold_patches(patched, self.config.patch_size or 1)
+        wide = computes_wide(self.post_quant_conv.weight)
+        patched = call(self.decoder, call(self.post_quant_conv, z_raw, wide=wide), state, wide=wide)
+        return unfold_patches(patched.to(z_raw.dtype), self.config.patch_size or 1)
 
     def normalise(self, z_raw: Tensor) -> Tensor:
         """Bring raw latents [B, C, ...] to zero mean and unit deviation per channel."""

@@ -1,0 +1,61 @@
+"""What is asked of a caption: questions that a take's truth answers, with all answers there are.
+
+Of every take: the family, floor, light, camera move, outcome and number of things; of its first things, in the
+order of the scene: what it is, its colour and its material.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from worldloom.core.progress import progress
+from worldloom.data.dataset import ClipDataset
+from worldloom.data.manifest import Manifest
+
+# Things asked about one by one: captions name at most four.
+ASKED_THINGS = 4
+NOTHING = "nothing"
+
+
+@dataclass(frozen=True)
+class Questions:
+    """`names` of the questions, the `answers` to each, and the right ones of each sample, `table` [samples, names]."""
+
+    names: tuple[str, ...]
+    answers: tuple[tuple[str, ...], ...]
+    table: np.ndarray
+
+    @staticmethod
+    def gather(manifest: Manifest, quiet: bool) -> "Questions":
+        """Read the truth of every sample."""
+        dataset = ClipDataset(manifest)
+        rows: list[dict[str, str]] = []
+        with progress(len(dataset), "reading truths", quiet, unit="take") as bar:
+            for index in range(len(dataset)):
+                rows.append(answers_of(dataset.meta(index)["truth"]))
+                bar.advance()
+        dataset.close()
+        names = tuple(rows[0])
+        answers = tuple(tuple(sorted({row[name] for row in rows})) for name in names)
+        numbers = [{answer: n for n, answer in enumerate(given)} for given in answers]
+        table = [[number[row[name]] for name, number in zip(names, numbers, strict=True)] for row in rows]
+        return Questions(names, answers, np.asarray(table, np.int64))
+
+
+def answers_of(truth: dict[str, Any]) -> dict[str, str]:
+    """The answer to every question, from a take's truth."""
+    look, things = truth["look"], truth["objects"]
+    answers = {
+        "family": truth["family"],
+        "floor": look["floor"],
+        "mood": look["mood"],
+        "camera": look["camera_move"],
+        "outcome": f"{truth['family']}: {truth['facts']['outcome']}",
+        "things": str(len(things)),
+    }
+    for place in range(ASKED_THINGS):
+        thing = things[place] if place < len(things) else {}
+        for trait in ("noun", "colour", "material"):
+            answers[f"{trait} {place + 1}"] = thing.get(trait, NOTHING)
+    return answers

@@ -1,0 +1,96 @@
+import json
+
+import pytest
+import torch
+
+from worldloom.core.config import override
+from worldloom.core.error import UsageError
+from worldloom.data.manifest import Manifest
+from worldloom.recipes.command import train
+from worldloom.recipes.registry import recipe_named
+from worldloom.text.encoder import TextEncoder
+from worldloom.text.tokenizer import Tokenizer
+from worldloom.training.objective import Surroundings
+from worldloom.training.parallel import Parallel
+from worldloom.training.questions import NOTHING, Questions
+
+ALONE = Parallel(0, 1, torch.device("cpu"))
+
+
+@pytest.fixture(scope="module")
+def changes(folder, tmp_path_factory):
+    return {"data.folders": str(folder), "data.cache": str(tmp_path_factory.mktemp("cache"))}
+
+
+@pytest.fixture(scope="module")
+def run(changes, tmp_path_factory):
+    """A run long enough to learn four colours in two languages."""
+    run = tmp_path_factory.mktemp("runs") / "text_debug"
+    longer = {
+        "schedule.steps": "120",
+        "data.batch": "16",
+        "optimizer.learning_rate": "0.004",
+        "data.evaluated": "9",
+    }
+    train("text_debug", changes | longer, run, quiet=True)
+    return run
+
+
+@pytest.fixture(scope="module")
+def objective(run, changes):
+    return override(recipe_named("text_debug"), changes).build(Surroundings(run, ALONE, 0, quiet=True))
+
+
+def test_the_answers_are_those_of_each_take(folder):
+    manifest = Manifest.load([folder])
+    questions = Questions.gather(manifest, quiet=True)
+    by_name = dict(zip(questions.names, questions.answers, strict=True))
+    assert by_name["colour 1"] == ("blue", "green", "red", "white") and by_name["colour 2"] == (NOTHING,)
+    assert by_name["outcome"] == ("square: moved",)
+    assert questions.table.shape == (len(manifest.samples), len(questions.names))
+    column = questions.names.index("colour 1")
+    assert len(set(questions.table[:, column])) > 2
+
+
+def test_it_learns_to_read_both_languages(run):
+    lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    held_out = {line["name"]: line["value"] for line in lines if line.get("name", "").startswith("held-out/")}
+    assert held_out["held-out/en/colour 1"] > 0.8 and held_out["held-out/zh/colour 1"] > 0.8
+
+
+def test_captions_of_a_batch_are_of_one_length_and_the_same_again(objective):
+    batch = objective.plan.batch(3)
+    once, again = (objective.prepare(batch, range(len(batch.indices))) for _ in range(2))
+    assert torch.equal(once.ids, again.ids) and torch.equal(once.said, again.said)
+    texts = [
+        objective.tokenizer.decode(row[:n].tolist()) for row, n in zip(once.ids, once.lengths, strict=True)
+    ]
+    assert len({text.count("over the floor") + text.count("在地板上") for text in texts}) == 1
+
+
+def test_what_it_writes_is_read_and_held_still_by_a_transformers_run(run, dit_changes, tmp_path):
+    read = tmp_path / "run"
+    changes = dit_changes | {"data.text": str(run / "ema"), "schedule.steps": "2"}
+    train("dit_debug", changes, read, quiet=True)
+    learnt, used = (TextEncoder.load(folder / "ema" / "text_encoder") for folder in (run, read))
+    for name, tensor in learnt.state_dict().items():
+        assert torch.equal(tensor, used.state_dict()[name]), name
+    assert Tokenizer.load(read / "tokenizer").vocab_size == Tokenizer.load(run / "tokenizer").vocab_size
+
+
+def test_a_transformer_that_knew_another_encoder_reads_anew(run, dit_run, dit_changes, tmp_path):
+    recipe = override(
+        recipe_named("dit_debug"),
+        dit_changes | {"data.text": str(run / "ema"), "start_from": str(dit_run / "ema")},
+    )
+    (tmp_path / "new").mkdir()
+    built = recipe.build(Surroundings(tmp_path / "new", ALONE, 0, quiet=True))
+    knew = type(built.transformer).load(dit_run / "ema" / "transformer", dtype=torch.float32)
+    block, known = built.transformer.blocks[0], knew.blocks[0]
+    assert torch.equal(block.attn1.to_q.weight, known.attn1.to_q.weight)
+    assert not block.attn2.to_out[0].weight.any() and known.attn2.to_out[0].weight.any()
+
+
+def test_a_folder_without_a_text_encoder_is_refused(dit_changes, tmp_path):
+    with pytest.raises(UsageError, match="text"):
+        train("dit_debug", dit_changes | {"data.text": str(tmp_path)}, tmp_path / "run", quiet=True)
