@@ -153,9 +153,9 @@ class Transformer(nn.Module):
         rope = rope_table(grid, config.head_size, frame_offset, device=latents.device)
         embedding, modulation = self.condition_embedder.embed_levels(levels.values)
 
-        dtype = self.patch_embedding.weight.dtype
-        if wide := computes_wide(self.patch_embedding.weight):
-            context = context.to(dtype=torch.float32)
+        wide = computes_wide(self.patch_embedding.weight)
+        dtype = torch.float32 if wide else self.patch_embedding.weight.dtype
+        context = context.to(dtype=dtype)
         x = call(self.patch_embedding, latents.to(dtype), wide=wide)
         if actions is not None:
             x = self._add_actions(x, actions, grid)

@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from worldloom.nn import winograd
+
 LeadIn = Callable[[Tensor, int], Tensor]
 
 
@@ -74,10 +76,13 @@ class CausalConv3d(nn.Conv3d):
         return self._convolve(padded, self.weight)
 
     def _convolve(self, x: Tensor, weight: Tensor) -> Tensor:
+        watched = needs_grad(x, weight)
+        if not watched and winograd.pays(x, weight):
+            return winograd.winograd_conv3d(x, weight, self.bias)
         # PyTorch 2.13 sends a float32 batch of one whose B*C*F*H is at most 20,480 past oneDNN to an im2col path
         # three times as slow (`ConvParams::use_mkldnn`); asked for by name, oneDNN takes it.
         on_cpu = x.device.type == "cpu" and torch.backends.mkldnn.is_available()
-        if on_cpu and x.shape[0] == 1 and x.dtype == torch.float32 and not needs_grad(x, weight):
+        if on_cpu and x.shape[0] == 1 and x.dtype == torch.float32 and not watched:
             unit = [1, 1, 1]
             return torch.ops.aten.mkldnn_convolution(x, weight, self.bias, self.padding, unit, unit, 1)
         return F.conv3d(x, weight, self.bias, padding=self.padding)

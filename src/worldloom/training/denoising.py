@@ -29,9 +29,10 @@ from worldloom.training.guard import GuardConfig
 from worldloom.training.masking import Grid, MaskConfig, draw_mask
 from worldloom.training.objective import Surroundings, TrainerConfig
 from worldloom.training.optimizer import OptimizerConfig
-from worldloom.training.parts import LatentDataConfig, card_for, gather_data, initial_models
+from worldloom.training.parts import LatentDataConfig, card_for, compositions, gather_data, initial_models
 from worldloom.training.preview import PreviewConfig, write_preview
 from worldloom.training.schedule import ScheduleConfig
+from worldloom.worlds.composition import is_unseen
 
 # Mean change of normalised latents from one latent frame to the next above which a token counts as moving.
 MOVING_CHANGE = 0.35
@@ -121,7 +122,11 @@ class Denoising:
         places = {sample: number for number, sample in enumerate(self.data.manifest.samples)}
         training, heldout = self.data.manifest.split(recipe.data.heldout_permille)
         self.heldout = [places[s] for s in heldout.samples]
-        shown = [(places[s], shape) for s in training.samples for shape in self._shapes(s)]
+        samples = list(zip(training.samples, compositions(training), strict=True))
+        if recipe.data.leave_out:
+            samples = [(s, composition) for s, composition in samples if not is_unseen(*composition)]
+        self.shown_compositions = {composition for _, composition in samples}
+        shown = [(places[s], shape) for s, _ in samples for shape in self._shapes(s)]
         self.places = [place for place, _ in shown]
         self.plan = BatchPlan(
             [shape for _, shape in shown],
@@ -265,7 +270,11 @@ class Denoising:
             text_encoder=self.text_encoder,
             tokenizer=self.data.tokenizer,
             card=card_for(
-                self.data.manifest, self.recipe.name, self.recipe.description, self.recipe.sampling
+                self.data.manifest,
+                self.shown_compositions,
+                self.recipe.name,
+                self.recipe.description,
+                self.recipe.sampling,
             ),
             device=self.device,
         )

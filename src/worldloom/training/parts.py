@@ -5,7 +5,7 @@ so a resumed run has the same ones even if the dataset has grown meanwhile.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from worldloom.core.error import UsageError
-from worldloom.core.file import read_json
 from worldloom.core.seed import derive_seed, numpy_generator
 from worldloom.data.dataset import ClipDataset
 from worldloom.data.manifest import Manifest
@@ -28,6 +27,7 @@ from worldloom.training.objective import Surroundings
 from worldloom.training.pixel import to_video
 from worldloom.training.transplant import transplanted
 from worldloom.vae.autoencoder import Autoencoder
+from worldloom.worlds.composition import UNSEEN
 
 # Clips whose latents give the statistics: the error of a mean over them is far below what training notices.
 STATISTICS_CLIPS = 512
@@ -47,7 +47,8 @@ class LatentDataConfig:
     limits the manifest to its first ones and `longest` to clips of at most that many frames (0: all). Clips are cut
     to their first `cut` frames (0: not at all): the autoencoder is causal, so 1 makes pictures of them. Beside
     itself, a clip is shown `pictures` times an epoch as its first frame: words are learnt from many scenes.
-    `batch_tokens` is the budget of one batch in patches; `vocab_size` is the tokenizer's, which is trained on the
+    With `leave_out`, takes that show a composition of `worlds.composition.UNSEEN` are not trained on, whatever the
+    folders hold. `batch_tokens` is the budget of one batch in patches; `vocab_size` is the tokenizer's, which is trained on the
     captions when the run starts from nothing.
     """
 
@@ -63,6 +64,7 @@ class LatentDataConfig:
     cut: int = 0
     pictures: int = 0
     heldout_permille: int = 20
+    leave_out: bool = True
     evaluated: int = 48
     vocab_size: int = 4096
 
@@ -149,8 +151,13 @@ def some_clips(manifest: Manifest) -> Iterator[Tensor]:
     dataset.close()
 
 
-def card_for(manifest: Manifest, name: str, description: str, sampling: Sampling) -> Card:
-    """What a checkpoint trained on these samples says about itself; the commonest size comes first."""
+def card_for(
+    manifest: Manifest, shown: Collection[tuple[str, str]], name: str, description: str, sampling: Sampling
+) -> Card:
+    """What a checkpoint trained on these samples says about itself; the commonest size comes first.
+
+    `shown` are the compositions that it was trained on: of those one can ask for, the others are new to it.
+    """
     sizes = Counter((s.width, s.height) for s in manifest.samples if not s.picture)
     sizes = sizes or Counter((s.width, s.height) for s in manifest.samples)
     rates = {s.fps for s in manifest.samples if not s.picture} or {1.0}
@@ -166,22 +173,18 @@ def card_for(manifest: Manifest, name: str, description: str, sampling: Sampling
         fps=round(rates.pop()),
         num_frames=tuple(sorted({s.num_frames for s in manifest.samples})),
         sampling=sampling,
-        held_out=left_out(manifest),
+        held_out=tuple(
+            f"{family} {colour}" for family, colour in UNSEEN.items() if (family, colour) not in shown
+        ),
     )
 
 
-def left_out(manifest: Manifest) -> tuple[str, ...]:
-    """Compositions that no folder of takes shows: each leaves them out or has none of their family."""
-    plans = [read_json(folder / "dataset.json") for folder in manifest.by_folder()]
-    named = sorted({name for plan in plans for name in plan.get("held_out", [])})
-    return tuple(
-        name
-        for name in named
-        if all(
-            name in plan.get("held_out", []) or name.split()[0] not in plan.get("families", [])
-            for plan in plans
-        )
-    )
+def compositions(manifest: Manifest) -> list[tuple[str, str]]:
+    """(family, colour of the main object) of every sample, from its truth."""
+    dataset = ClipDataset(manifest)
+    truths = [dataset.meta(index)["truth"] for index in range(len(dataset))]
+    dataset.close()
+    return [(truth["family"], truth["objects"][0]["colour"]) for truth in truths]
 
 
 def _settle_vae(config: LatentDataConfig, start_from: str, manifest: Manifest, around: Surroundings) -> None:
