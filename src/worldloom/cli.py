@@ -178,10 +178,15 @@ def _add_worlds(verbs: Any, name: str, shared: Parser) -> None:
 
 
 def _add_train(verbs: Any, name: str, shared: Parser) -> None:
-    examples = """vae_debug
+    examples = """tiny --minutes=180 --takes=5000
+    vae_debug
     dit_tiny --optimizer.learning_rate=1e-3 --resume"""
-    parser = _verb(verbs, name, shared, "run a named, complete recipe; an interrupted run goes on", examples)
-    parser.usage = "worldloom train RECIPE [--name.of.field=value ...] [--run DIR] [--resume | --no-resume]"
+    parser = _verb(
+        verbs, name, shared, "run a recipe, or all stages of a model; an interrupted run goes on", examples
+    )
+    parser.usage = (
+        "worldloom train RECIPE|COURSE [--name.of.field=value ...] [--run DIR] [--resume | --no-resume]"
+    )
     parser.add_argument("recipe", metavar="RECIPE")
     parser.add_argument("--run", type=Path, metavar="DIR", help="the run's folder; default: runs/RECIPE")
     parser.add_argument(
@@ -269,10 +274,12 @@ def _worlds(args: argparse.Namespace) -> Outcome:
 def _train(args: argparse.Namespace) -> Outcome:
     from dataclasses import asdict
 
-    from worldloom.recipes import command
+    from worldloom.recipes.command import train
+    from worldloom.recipes.course import COURSES, follow
 
     folder = Path("runs") / args.recipe if args.run is None else args.run
-    outcome = command.train(args.recipe, args.changes, folder, resume=args.resume, quiet=args.quiet)
+    run = follow if args.recipe in COURSES else train
+    outcome = run(args.recipe, args.changes, folder, resume=args.resume, quiet=args.quiet)
     return {**asdict(outcome), "run": str(outcome.run)}, ""
 
 

@@ -3,7 +3,6 @@ from collections import Counter
 import pytest
 import torch
 
-from tests.moving_shapes import write_dataset
 from worldloom.core.config import override
 from worldloom.data.manifest import Manifest
 from worldloom.recipes.registry import recipe_named

@@ -91,6 +91,15 @@ def test_a_transformer_that_knew_another_encoder_reads_anew(run, dit_run, dit_ch
     assert not block.attn2.to_out[0].weight.any() and known.attn2.to_out[0].weight.any()
 
 
+def test_a_transformer_that_knew_this_encoder_reads_on(run, dit_changes, tmp_path):
+    reads = dit_changes | {"data.text": str(run / "ema")}
+    train("dit_debug", reads | {"schedule.steps": "2"}, tmp_path / "first", quiet=True)
+    recipe = override(recipe_named("dit_debug"), reads | {"start_from": str(tmp_path / "first" / "ema")})
+    (tmp_path / "next").mkdir()
+    built = recipe.build(Surroundings(tmp_path / "next", ALONE, 0, quiet=True))
+    assert built.transformer.blocks[0].attn2.to_out[0].weight.any()
+
+
 def test_a_folder_without_a_text_encoder_is_refused(dit_changes, tmp_path):
     with pytest.raises(UsageError, match="text"):
         train("dit_debug", dit_changes | {"data.text": str(tmp_path)}, tmp_path / "run", quiet=True)

@@ -14,6 +14,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from worldloom.training.parallel import Parallel
+
 # Quintic coefficients of the Newton-Schulz iteration in Jordan's post: fast rather than exact convergence,
 # singular values end in about [0.7, 1.2].
 QUINTIC = (3.4445, -4.7750, 2.0315)
@@ -47,6 +49,7 @@ class Optimizer:
     Args:
         named_parameters: trainable parameters by name.
         plain: name fragments of the layers that must stay with AdamW (embeddings, first and last layer).
+        parallel: ranks that take the same steps share Muon's arithmetic out among them.
     """
 
     def __init__(
@@ -54,8 +57,9 @@ class Optimizer:
         named_parameters: Iterable[tuple[str, nn.Parameter]],
         config: OptimizerConfig,
         plain: Iterable[str],
+        parallel: Parallel | None = None,
     ) -> None:
-        self.config = config
+        self.config, self.parallel = config, parallel
         named = {name: p for name, p in named_parameters if p.requires_grad}
         plain = tuple(plain)
         self.matrices = {
@@ -79,8 +83,8 @@ class Optimizer:
         for factor in sorted({self.factors[name] for name in self.others}):
             alike = [name for name in self.others if self.factors[name] == factor]
             self._step_adamw(alike, rate * factor * self.config.learning_rate)
-        for name, p in self.matrices.items():
-            self._step_muon(p, self.momentum[name], rate * self.factors[name] * self.config.matrix_rate)
+        if self.matrices:
+            self._step_muon(rate * self.config.matrix_rate)
 
     def state_tensors(self) -> dict[str, Tensor]:
         """Every state tensor under a unique name (the count of updates is the trainer's to keep)."""
@@ -109,14 +113,24 @@ class Optimizer:
             torch._foreach_mul_(decayed, 1 - rate * self.config.weight_decay)
         torch._foreach_addcdiv_(parameters, first, scale, -rate / (1 - beta1**self.updates))
 
-    def _step_muon(self, p: nn.Parameter, momentum: Tensor, rate: float) -> None:
-        gradient = _gradient(p)
-        momentum.lerp_(gradient, 1 - self.config.momentum)
-        nesterov = gradient.lerp(momentum, self.config.momentum)
-        update = orthogonalize(nesterov.flatten(1), self.config.newton_schulz_steps).view_as(p)
-        if self.config.weight_decay:
-            p.mul_(1 - rate * self.config.weight_decay)
-        p.add_(update, alpha=-rate * 0.2 * max(len(p), p[0].numel()) ** 0.5)
+    def _step_muon(self, rate: float) -> None:
+        updates = []
+        for number, (name, p) in enumerate(self.matrices.items()):
+            gradient, momentum = _gradient(p), self.momentum[name]
+            momentum.lerp_(gradient, 1 - self.config.momentum)
+            if self.parallel is None or number % self.parallel.world == self.parallel.rank:
+                nesterov = gradient.lerp(momentum, self.config.momentum)
+                steps = self.config.newton_schulz_steps
+                updates.append(orthogonalize(nesterov.flatten(1), steps).view_as(p))
+            else:
+                updates.append(torch.zeros_like(p))
+        if self.parallel is not None:
+            self.parallel.sum_tensors(updates)
+        for (name, p), update in zip(self.matrices.items(), updates, strict=True):
+            own = rate * self.factors[name]
+            if self.config.weight_decay:
+                p.mul_(1 - own * self.config.weight_decay)
+            p.add_(update, alpha=-own * 0.2 * max(len(p), p[0].numel()) ** 0.5)
 
 
 def orthogonalize(matrix: Tensor, steps: int = 5) -> Tensor:

@@ -6,7 +6,7 @@ number of samples, so the sum over ranks is what one device would have computed.
 
 import datetime
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -39,14 +39,22 @@ class Parallel:
         """Replace every gradient by its sum over ranks."""
         if self.world == 1:
             return
-        parameters = list(parameters)
+        gradients = []
         for p in parameters:
             if p.grad is None:
                 p.grad = torch.zeros_like(p)
-        flat = torch.cat([p.grad.flatten() for p in parameters])  # type: ignore[union-attr]
+            gradients.append(p.grad)
+        self.sum_tensors(gradients)
+
+    @torch.no_grad()
+    def sum_tensors(self, tensors: Sequence[Tensor]) -> None:
+        """Replace every tensor by its sum over ranks."""
+        if self.world == 1:
+            return
+        flat = torch.cat([tensor.flatten() for tensor in tensors])
         distributed.all_reduce(flat)
-        for p, part in zip(parameters, flat.split([p.numel() for p in parameters]), strict=True):
-            p.grad.copy_(part.view_as(p))  # type: ignore[union-attr]
+        for tensor, part in zip(tensors, flat.split([t.numel() for t in tensors]), strict=True):
+            tensor.copy_(part.view_as(tensor))
 
     def sum(self, values: list[float]) -> list[float]:
         """Element-wise sum over ranks, in float64."""

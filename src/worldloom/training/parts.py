@@ -123,7 +123,7 @@ def initial_models(
     """Models with fresh weights from the seed, or with those of the checkpoint folder `start_from`.
 
     A transformer trained on another autoencoder's latents is put on those of the data. A text encoder from the folder
-    `reader` is held still, and a transformer that knew another one starts reading anew.
+    `reader` is held still, and a transformer that was trained with another one starts reading anew.
     """
     with torch.random.fork_rng():
         torch.manual_seed(derive_seed(seed, "weights"))
@@ -136,11 +136,19 @@ def initial_models(
             own = Autoencoder.load(folder / "vae")
             if encoder_hash(own) != encoder_hash(data.vae):
                 model = transplanted(model, own, data.vae, list(some_clips(data.manifest)))
-            if reader:
-                model.read_anew(fresh)
         if reader:
-            encoder = TextEncoder.load(Path(reader) / "text_encoder", dtype=torch.float32)
+            known, encoder = encoder, TextEncoder.load(Path(reader) / "text_encoder", dtype=torch.float32)
+            if start_from and not _equal(known, encoder):
+                model.read_anew(fresh)
     return model.train().requires_grad_(True), encoder.train().requires_grad_(not reader)
+
+
+def _equal(one: TextEncoder, other: TextEncoder) -> bool:
+    """Whether two encoders give the same embeddings because they have the same weights."""
+    theirs = other.state_dict()
+    return one.config == other.config and all(
+        torch.equal(tensor, theirs[name]) for name, tensor in one.state_dict().items()
+    )
 
 
 def some_clips(manifest: Manifest) -> Iterator[Tensor]:

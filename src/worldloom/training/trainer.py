@@ -86,7 +86,7 @@ class Trainer:
         self.objective.module.to(parallel.device)
         named = [(n, p) for n, p in self.objective.module.named_parameters() if p.requires_grad]
         self.parameters = [p for _, p in named]
-        self.optimizer = Optimizer(named, recipe.optimizer, self.objective.plain)
+        self.optimizer = Optimizer(named, recipe.optimizer, self.objective.plain, parallel)
         self.ema = Ema(self.objective.module, config.ema_decay)
         self.guard = Guard(recipe.guard)
         self.checkpoints = Checkpoints(folder, config.keep_checkpoints)
