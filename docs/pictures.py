@@ -1,0 +1,64 @@
+"""Makes the README's pictures: runs the painting commands that it shows, in order, and lays out what they made.
+
+    python docs/pictures.py
+
+One row for each command goes to docs/pictures/verbs.webp, under the command itself. Seed 0 is added where a command
+names none; commands that take minutes (a minute of footage, full HD) are left out.
+"""
+
+import argparse
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from worldloom.core.sheet import contact_sheet
+from worldloom.core.video import read_video
+
+ROOT = Path(__file__).resolve().parent.parent
+PICTURES = ROOT / "docs" / "pictures"
+LONG = ("--seconds 60", "--size 1080p")
+VERBS = ("generate", "image", "extend", "loop", "connect", "edit", "remix", "recut", "storyboard")
+COLUMNS = 9
+
+
+def commands() -> list[list[str]]:
+    """The painting commands of README.md, as words."""
+    lines = (ROOT / "README.md").read_text().splitlines()
+    shown = [shlex.split(line, comments=True) for line in lines if line.startswith("worldloom ")]
+    return [
+        words for words in shown if words[1] in VERBS and not any(long in " ".join(words) for long in LONG)
+    ]
+
+
+def made_by(words: list[str], folder: Path) -> np.ndarray:
+    """Run a command in `folder`; the frames of what it wrote, uint8 [F, H, W, 3]."""
+    print(shlex.join(words), flush=True)
+    seed = [] if "--seed" in words else ["--seed", "0"]
+    command = [sys.executable, "-m", "worldloom.cli", *words[1:], *seed, "--force", "--quiet"]
+    subprocess.run(command, cwd=folder, check=True)
+    return read_video(folder / words[words.index("-o") + 1]).frames
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--folder", type=Path, default=ROOT / "out" / "readme", help="where the commands run")
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(ROOT / "docs" / "board.yaml", options.folder)
+    shown = commands()
+    clips = [made_by(words, options.folder) for words in shown]
+    labels = [
+        " ".join(words[1:]) if " ".join(words).isascii() else f"{words[1]} (Chinese)" for words in shown
+    ]
+    Image.fromarray(contact_sheet(clips, COLUMNS, labels)).save(PICTURES / "verbs.webp", quality=80)
+
+
+if __name__ == "__main__":
+    main()
