@@ -46,7 +46,7 @@ class Stage:
     name: str
     recipe: str
     share: float
-    changes: Mapping[str, str]
+    changes: dict[str, str]
 
 
 def tiny() -> Course:
