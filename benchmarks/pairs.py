@@ -70,12 +70,12 @@ def pairs(model: str, quick: bool = False, large: bool = False) -> Iterator[Pair
     # A ninth of Wan 2.1's arithmetic, and fewer pixels than in the row above it: seconds a turn instead of minutes.
     small = replace(vae_presets.wan21(), base_dim=32)
     size, short = ((9, 128, 128), (9, 64, 64)) if quick else ((33, 256, 256), (17, 128, 128))
-    yield from _autoencoder_pairs("tiny (Wan 2.2 layout)", None, size, watch_memory=not quick)
-    yield from _autoencoder_pairs("Wan 2.1 layout, base 32", small, short, watch_memory=not quick)
+    yield from _autoencoder_pairs("tiny (Wan 2.2 layout)", None, size)
+    yield from _autoencoder_pairs("Wan 2.1 layout, base 32", small, short)
     if large:
         for name, layout in (("Wan 2.1", vae_presets.wan21()), ("Wan 2.2", vae_presets.wan22())):
             for published in ((33, 256, 256), (81, 480, 832)):
-                yield from _autoencoder_pairs(f"{name}, full width", layout, published, watch_memory=True)
+                yield from _autoencoder_pairs(f"{name}, full width", layout, published)
     yield Pair("text encoding", f"2 prompts of {config.text_length} rows", _text)
     steps = 4 if quick else packaged.card.sampling.num_steps
     yield Pair(
@@ -87,14 +87,14 @@ def pairs(model: str, quick: bool = False, large: bool = False) -> Iterator[Pair
 
 
 def _autoencoder_pairs(
-    name: str, config: AutoencoderConfig | None, size: tuple[int, int, int], watch_memory: bool
+    name: str, config: AutoencoderConfig | None, size: tuple[int, int, int]
 ) -> Iterator[Pair]:
     for verb in ("encode", "decode"):
 
         def build(side: str, setting: Setting, verb: str = verb) -> Run:
             return _autoencode(side, setting, verb, config, size)
 
-        yield Pair(f"{verb}, {name}", "x".join(map(str, size)), build, watch_memory=watch_memory)
+        yield Pair(f"{verb}, {name}", "x".join(map(str, size)), build, watch_memory=True)
 
 
 def _step_pair(

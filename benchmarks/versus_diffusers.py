@@ -109,7 +109,8 @@ def memory(pair: Pair, setting: Setting) -> dict[str, float]:
 
 def _peak_memory(row: tuple[str, str], side: str, setting: Setting, threads: int) -> float:
     torch.set_num_threads(threads)
-    pair = next(pair for pair in pairs(setting.model, large=True) if (pair.name, pair.shape) == row)
+    known = (pair for quick in (True, False) for pair in pairs(setting.model, quick, large=True))
+    pair = next(pair for pair in known if (pair.name, pair.shape) == row)
     run = pair.build(side, setting)
     gc.collect()
     if setting.device.type == "cuda":

@@ -28,4 +28,6 @@ def test_rates_are_over_what_was_added_since_the_last_reading():
     assert rates["speed/mfu"] == pytest.approx(0.2)
     meter.add("a", samples=4, tokens=40, seconds=1.0)
     assert meter.read()["speed/samples_per_second"] == pytest.approx(4)
-    assert Meter(None).knows("anything")
+    unmeasured = Meter(None)
+    unmeasured.add("a", samples=1, tokens=1, seconds=1.0)
+    assert "speed/mfu" not in unmeasured.read()

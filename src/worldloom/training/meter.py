@@ -42,8 +42,8 @@ class Meter:
         self._clear()
 
     def knows(self, kind: Hashable) -> bool:
-        """Whether the operations of this kind of batch are counted, or nobody wants them."""
-        return self.peak is None or kind in self.operations
+        """Whether the operations of this kind of batch are counted."""
+        return kind in self.operations
 
     def add(self, kind: Hashable, samples: int, tokens: int, seconds: float) -> None:
         """Take one step in, timed without saving and sampling."""
@@ -60,9 +60,9 @@ class Meter:
             "speed/steps_per_second": self._steps / seconds,
             "speed/samples_per_second": self._samples / seconds,
             "speed/tokens_per_second": self._tokens / seconds,
+            "speed/teraflops": self._operations / seconds / 1e12,
         }
         if self.peak:
-            rates["speed/teraflops"] = self._operations / seconds / 1e12
             rates["speed/mfu"] = self._operations / seconds / self.peak
         self._clear()
         return rates

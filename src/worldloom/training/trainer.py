@@ -91,6 +91,7 @@ class Trainer:
         self.guard = Guard(recipe.guard)
         self.checkpoints = Checkpoints(folder, config.keep_checkpoints)
         self.step = 0
+        self.operations = 0.0
         self.loss = float("nan")
         seconds = self._restore()
         self.clock = Clock(seconds, self.step)
@@ -138,6 +139,7 @@ class Trainer:
             self._count_operations(batch, prepared)
             began = time.perf_counter()
             figures = self._take_step(batch, prepared)
+            self.operations += self._meter.operations[batch.shape] * self._share_of_all(batch)
             self._meter.add(
                 batch.shape, len(batch.indices), self.objective.tokens(batch), time.perf_counter() - began
             )
@@ -191,6 +193,11 @@ class Trainer:
             scale_gradients(self.parameters, clip / norm)
         self.optimizer.step(rate)
         self.ema.update(self.optimizer.updates)
+
+    def _share_of_all(self, batch: Batch) -> float:
+        """How often the whole batch has this rank's samples."""
+        own = len(self.parallel.positions(len(batch.indices)))
+        return len(batch.indices) / own if own else 0.0
 
     def _count_operations(self, batch: Batch, prepared: Any) -> None:
         """Count each shape of batch once, in a pass whose gradients are thrown away."""
@@ -247,6 +254,7 @@ class Trainer:
         state = {
             "step": self.step,
             "updates": self.optimizer.updates,
+            "operations": self.operations,
             "seconds": self.clock.seconds,
             "loss": self.loss if self.loss == self.loss else None,
             "guard": self.guard.state(),
@@ -262,7 +270,7 @@ class Trainer:
         with self.ema.applied(), torch.no_grad(), precise:
             figures = self.objective.evaluate(self.folder / "samples", self.step)
         self.objective.module.train()
-        for name, value in figures.items():
+        for name, value in {**figures, "operations": self.operations}.items():
             self.log.scalar(f"held-out/{name}", value, self.step)
 
     @torch.no_grad()
@@ -279,6 +287,7 @@ class Trainer:
         self.optimizer.updates = int(state["updates"])
         self.guard.load_state(state["guard"])
         self.step = int(state["step"])
+        self.operations = float(state.get("operations", 0.0))  # not counted by early versions
         self.loss = float("nan") if state["loss"] is None else float(state["loss"])
         return float(state["seconds"])
 
