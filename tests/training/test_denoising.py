@@ -167,3 +167,11 @@ def test_statistics_are_measured_once_and_kept(dit_run):
     assert torch.equal(vae.latents_std, again.latents_std) and torch.equal(
         vae.latents_mean, again.latents_mean
     )
+
+
+def test_a_caption_too_long_for_the_transformer_keeps_its_end_mark(objective):
+    most = objective.transformer.config.text_length
+    fitting = objective._fitting(np.arange(most + 9))
+    assert len(fitting) == most and fitting[-1] == most + 8 and fitting[-2] == most - 2
+    short = np.arange(most)
+    assert objective._fitting(short) is short

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
+from worldloom.worlds.caption.grammar import caption_truth
 from worldloom.worlds.families.basketball import BALL_RADIUS, RIM_HEIGHT, RIM_RADIUS, RIM_X
 from worldloom.worlds.stage import simulate
 
@@ -55,3 +58,17 @@ def test_nothing_sinks_into_the_floor(truths: list[dict]) -> None:
         path = _path(truth)
         assert np.isfinite(path).all()
         assert path[:, 2].min() > 0.8 * BALL_RADIUS
+
+
+def test_a_ball_above_the_rim_at_the_end_is_not_said_to_have_missed(truths: list[dict]) -> None:
+    seen = [truth for truth in truths if truth["facts"]["details"]["undecided"]]
+    assert seen
+    for truth in seen:
+        assert _path(truth)[-1, 2] >= RIM_HEIGHT and not truth["facts"]["details"]["scored"]
+        captions = caption_truth(truth, 20)
+        english = " ".join(text for texts in captions["en"].values() for text in texts)
+        assert not re.search(
+            "miss|bounces (out|off|away)|does not go|no basket|rims out", english, re.IGNORECASE
+        )
+        chinese = " ".join(text for texts in captions["zh"].values() for text in texts)
+        assert not re.search("没有进|没进|打铁|投偏|弹开|弹了出来", chinese.replace("进没进", ""))

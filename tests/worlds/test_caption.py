@@ -46,6 +46,26 @@ def test_dense_is_longer_than_medium_is_longer_than_short(truths: list[dict]) ->
         assert sizes == sorted(sizes)
 
 
+def test_articles_fit_and_no_floor_is_a_place(truths: list[dict]) -> None:
+    for truth in truths:
+        for texts in caption_truth(truth, 40)["en"].values():
+            assert not [text for text in texts if re.search(r"\b[Aa] [aeio]|beach|desert|meadow", text)]
+
+
+def test_a_chinese_material_stands_by_its_noun() -> None:
+    shiny = {
+        text
+        for seed in range(3)
+        for text in caption_truth(_in_metal(simulate("pillow", seed, num_frames=1)), 20)["zh"]["dense"]
+        if "闪亮" in text
+    }
+    assert shiny and all(re.search("闪亮的.色金属", text) for text in shiny)
+
+
+def _in_metal(truth: dict) -> dict:
+    return truth | {"objects": [entry | {"material": "metal"} for entry in truth["objects"]]}
+
+
 def test_same_truth_same_captions(truths: list[dict]) -> None:
     assert caption_truth(truths[0], 3) == caption_truth(truths[0], 3)
     assert caption_truth(truths[0], 0) == {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from worldloom.worlds.caption.grammar import caption_truth
 from worldloom.worlds.stage import simulate
 
 
@@ -46,3 +47,13 @@ def test_they_fall_in_order(truths: list[dict]) -> None:
         frames = {event["who"]: event["frame"] for event in falls}
         in_order = [frames[name] for name in truth["facts"]["cast"][2:] if name in frames]
         assert in_order == sorted(in_order), truth["seed"]
+
+
+def test_a_wave_is_told_only_where_one_can_be_seen(truths: list[dict]) -> None:
+    said: dict[bool, str] = {True: "", False: ""}
+    for truth in truths:
+        falls = {event["frame"] for event in truth["facts"]["events"] if event["key"] == "fall"}
+        captions = caption_truth(truth, 8)
+        said[len(falls) >= 3] += str((captions["en"], captions["zh"]))
+    for words in ("one by one", "wave of falling", "一个接一个", "波浪"):
+        assert words in said[True] and words not in said[False]

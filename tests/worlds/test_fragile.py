@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from worldloom.worlds.caption.grammar import caption_truth
 from worldloom.worlds.families.fragile import Fragile
 from worldloom.worlds.stage import simulate
 
@@ -54,3 +55,16 @@ def test_a_whole_egg_breaks_only_after_a_touch(truths: list[dict]) -> None:
 
 def test_same_seed_same_truth() -> None:
     assert simulate("fragile", 3, num_frames=17) == simulate("fragile", 3, num_frames=17)
+
+
+def test_an_egg_that_breaks_under_the_blow_is_said_to_break_on_the_ledge(truths: list[dict]) -> None:
+    blows = 0
+    for truth in truths:
+        frames = {event["key"]: event["frame"] for event in truth["facts"]["events"]}
+        if truth["parameters"]["cause"] == "knock" and "break" in frames:
+            captions = caption_truth(truth, 8)
+            assert "between" not in str(captions["en"]) and "之间" not in str(captions["zh"]), truth["seed"]
+            if "land" not in frames or frames["break"] < frames["land"]:
+                blows += 1
+                assert all("on top of" in text for text in captions["en"]["short"]), truth["seed"]
+    assert blows

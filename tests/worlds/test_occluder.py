@@ -1,8 +1,13 @@
 """What the occluder family says of a take is what its poses show."""
 
+import re
+
 import numpy as np
 import pytest
 
+from worldloom.worlds.caption.chinese import NOUNS as CHINESE
+from worldloom.worlds.caption.english import NOUNS as ENGLISH
+from worldloom.worlds.caption.grammar import caption_truth
 from worldloom.worlds.families.occluder import Occluder
 from worldloom.worlds.stage import simulate
 
@@ -44,6 +49,19 @@ def test_it_reappears_in_time_at_both_lengths() -> None:
             events = simulate("occluder", seed, num_frames=num_frames)["facts"]["events"]
             frames = [event["frame"] for event in events if event["key"] in ("emerge", "return")]
             assert all(frame < 0.75 * num_frames for frame in frames)
+
+
+def test_a_caption_has_one_noun_for_one_thing_and_a_window_hides_nothing(truths: list[dict]) -> None:
+    for truth in truths:
+        captions = caption_truth(truth, 30)
+        for text in (text for texts in captions["en"].values() for text in texts):
+            assert sum(bool(re.search(rf"\b{noun}\b", text)) for noun in ENGLISH["screen"]) == 1, text
+            if truth["parameters"]["hole"]:
+                assert not re.search("disappear|vanish|out of sight|hides", text), text
+        for text in (text for texts in captions["zh"].values() for text in texts):
+            assert sum(noun in text for noun in CHINESE["screen"][1]) == 1, text
+            if truth["parameters"]["hole"]:
+                assert not re.search("消失|看不见|隐没", text), text
 
 
 def test_same_seed_same_truth() -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
+from worldloom.worlds.caption.grammar import caption_truth
 from worldloom.worlds.stage import simulate
 
 
@@ -54,3 +57,24 @@ def test_a_toppled_block_lies_lower(truths: list[dict]) -> None:
         if "block" in names:
             z = _path(truth, names.index("block"))[:, 2]
             assert (z[-1] < 0.8 * z[0]) == (truth["facts"]["outcome"] == "knocks_over"), truth["seed"]
+
+
+def test_captions_say_no_more_swings_than_there_are(truths: list[dict]) -> None:
+    for truth in truths:
+        details, captions = truth["facts"]["details"], caption_truth(truth, 30)
+        said = str([list(lengths.values()) for lengths in captions.values()])
+        if details["kind"] == "cradle" and not details["returns"]:
+            assert not re.search("keeps clicking|comes back|继续来回|传了回来", said), truth["seed"]
+        elif details.get("passes", 2) < 2:
+            assert not re.search("back and forth|to and fro|来回|荡来荡去", said), truth["seed"]
+
+
+def test_a_cradle_clicks_again_in_a_long_take_only() -> None:
+    returns = {
+        (num_frames, details["returns"])
+        for num_frames in (9, 49)
+        for seed in range(6)
+        if (details := simulate("pendulum", seed, num_frames=num_frames)["facts"]["details"])["kind"]
+        == "cradle"
+    }
+    assert returns == {(9, False), (49, True)}

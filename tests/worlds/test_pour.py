@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from worldloom.worlds.caption.grammar import caption_truth
 from worldloom.worlds.families.pour import DEEP, RADIUS, Pour
 from worldloom.worlds.stage import simulate
 
@@ -43,3 +44,11 @@ def test_no_grain_sinks_into_the_floor_or_flies_off(truths: list[dict]) -> None:
 
 def test_same_seed_same_truth() -> None:
     assert simulate("pour", 3, num_frames=9) == simulate("pour", 3, num_frames=9)
+
+
+def test_the_cup_is_said_to_come_upright_after_the_spill(truths: list[dict]) -> None:
+    for truth in truths:
+        for text in caption_truth(truth, 8)["en"]["dense"]:
+            back = text.find("comes upright again")
+            assert (back >= 0) == truth["facts"]["details"]["righted"], truth["seed"]
+            assert back < 0 or back > text.lower().find("the cup ti") >= 0, truth["seed"]

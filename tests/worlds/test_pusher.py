@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from worldloom.worlds.families.pusher import TABLE, Pusher
+from worldloom.worlds.families.pusher import TABLE, TIP, Pusher
 from worldloom.worlds.stage import simulate
 
 
@@ -42,3 +42,13 @@ def test_actions_add_up_to_the_way_of_the_tip(truths: list[dict]) -> None:
 
 def test_same_seed_same_truth() -> None:
     assert simulate("pusher", 3, num_frames=17) == simulate("pusher", 3, num_frames=17)
+
+
+def test_the_tip_clears_the_table_and_the_blocks_start_apart(truths: list[dict]) -> None:
+    for truth in truths:
+        parameters = truth["parameters"]
+        assert parameters["tip_height"] > TIP, truth["seed"]
+        if len(parameters["blocks"]) == 2:
+            first, second = parameters["blocks"]
+            apart = [abs(first[axis] - second[axis]) for axis in "xy"]
+            assert any(apart[i] > first["half"][i] + second["half"][i] for i in (0, 1)), truth["seed"]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
+from worldloom.worlds.caption.grammar import caption_truth
 from worldloom.worlds.stage import simulate
 
 
@@ -49,3 +52,24 @@ def test_nothing_gains_height_from_nowhere(truths: list[dict]) -> None:
 
 def test_same_seed_same_run(truths: list[dict]) -> None:
     assert simulate("stack", 3, num_frames=17) == truths[3]
+
+
+def test_the_landing_is_told_in_its_place(truths: list[dict]) -> None:
+    for truth in truths:
+        frames = {
+            key: [e["frame"] for e in truth["facts"]["events"] if e["key"] == key] for key in ("land", "fall")
+        }
+        for text in caption_truth(truth, 8)["en"]["dense"]:
+            told = re.search(r"ball (drops|lands) (to|on) the ground", text)
+            if not told or not frames["fall"]:
+                continue
+            fall = re.search(r"blocks? (falls?|tumble|comes?|keeps)", text)
+            assert fall and not frames["fall"][0] <= frames["land"][0] < frames["fall"][-1], truth["seed"]
+            assert (told.start() < fall.start()) == (frames["land"][0] < frames["fall"][0]), truth["seed"]
+
+
+def test_blocks_are_scattered_only_where_they_lie_apart(truths: list[dict]) -> None:
+    for truth in truths:
+        if not truth["facts"]["details"]["scattered"]:
+            assert not re.search("littered|散", str(caption_truth(truth, 8)))
+    assert {truth["facts"]["details"]["scattered"] for truth in truths} == {True, False}

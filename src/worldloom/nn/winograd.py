@@ -23,7 +23,7 @@ BLOCK_BYTES = 2_000_000
 """Transformed input and output of a block: what a core's own cache holds."""
 LEAST_TILES = 64
 """Tiles of a block below which its products wait for the kernel's coordinates to arrive from memory."""
-LEAST_PIXELS = 3072
+LEAST_PIXELS = 2048
 """Output pixels, over all frames, below which transforming the kernel takes too large a share."""
 LEAST_CHANNELS = 32
 """Channels in and out below which the transforms of the pixels do."""

@@ -206,8 +206,13 @@ class Denoising:
         t = torch.where(known, torch.tensor(touched, dtype=t.dtype), t)
         drop = config.drop_known if mask.known_frames >= 2 else config.drop_text
         length = length_of_batch(self.seed, step)
-        caption = self.data.captions.draw(place, generator, length=length)
+        caption = self._fitting(self.data.captions.draw(place, generator, length=length))
         return t, (~known).float(), self.empty if generator.random() < drop else caption
+
+    def _fitting(self, caption: np.ndarray) -> np.ndarray:
+        """A caption of at most as many tokens as the transformer takes: a longer one loses words before its end mark."""
+        most = self.transformer.config.text_length
+        return caption if len(caption) <= most else np.concatenate([caption[: most - 1], caption[-1:]])
 
     def _latents(self, places: Sequence[int], frames: int) -> Tensor:
         """Normalised latents [B, C, f, h, w] of the first `frames` frames of samples of one shape, in fp32."""
@@ -245,7 +250,9 @@ class Denoising:
         shape = self._shapes(self.data.manifest.samples[place])[0]
         clean, grid = self._latents([place], shape[0]), self._grid(shape)
         noise = torch.randn(clean.shape, generator=torch_generator(self.seed, "judged", place))
-        caption = self.data.captions.draw(captioned, numpy_generator(self.seed, "judged", captioned))
+        caption = self._fitting(
+            self.data.captions.draw(captioned, numpy_generator(self.seed, "judged", captioned))
+        )
         ids, lengths = self.data.tokenizer.pad([caption.tolist()])
         t = torch.full((1, *grid), level)
         return float(self._error(Canvases(clean, noise, t, torch.ones_like(t), ids, lengths)).mean())
@@ -272,6 +279,7 @@ class Denoising:
             card=card_for(
                 self.data.manifest,
                 self.shown_compositions,
+                self.recipe.data.cut,
                 self.recipe.name,
                 self.recipe.description,
                 self.recipe.sampling,

@@ -160,11 +160,17 @@ def some_clips(manifest: Manifest) -> Iterator[Tensor]:
 
 
 def card_for(
-    manifest: Manifest, shown: Collection[tuple[str, str]], name: str, description: str, sampling: Sampling
+    manifest: Manifest,
+    shown: Collection[tuple[str, str]],
+    longest: int,
+    name: str,
+    description: str,
+    sampling: Sampling,
 ) -> Card:
     """What a checkpoint trained on these samples says about itself; the commonest size comes first.
 
-    `shown` are the compositions that it was trained on: of those one can ask for, the others are new to it.
+    `shown` are the compositions that it was trained on: of those one can ask for, the others are new to it. Clips
+    were cut to `longest` frames (0: not at all).
     """
     sizes = Counter((s.width, s.height) for s in manifest.samples if not s.picture)
     sizes = sizes or Counter((s.width, s.height) for s in manifest.samples)
@@ -179,7 +185,7 @@ def card_for(
         data=f"{len(manifest.samples)} takes of simulated worlds rendered by worldloom",
         sizes=tuple(size for size, _ in sorted(sizes.items(), key=lambda item: (-item[1], item[0]))),
         fps=round(rates.pop()),
-        num_frames=tuple(sorted({s.num_frames for s in manifest.samples})),
+        num_frames=tuple(sorted({min(s.num_frames, longest or s.num_frames) for s in manifest.samples})),
         sampling=sampling,
         held_out=tuple(
             f"{family} {colour}" for family, colour in UNSEEN.items() if (family, colour) not in shown

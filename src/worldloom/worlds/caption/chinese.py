@@ -58,7 +58,7 @@ MATERIALS = {
     "marble": ("大理石", "抛光大理石"),
     "glass": ("玻璃", "半透明", "透明玻璃"),
     "striped": ("条纹", "带条纹的"),
-    "dotted": ("圆点", "带圆点的", "斑点"),
+    "dotted": ("波点", "带圆点的", "斑点"),
 }
 
 FLOORS = {
@@ -66,7 +66,7 @@ FLOORS = {
     "tiled": ("瓷砖地面上", "方格瓷砖上", "棋盘格地砖上"),
     "marble": ("大理石地面上", "光滑的大理石上", "白色大理石地板上"),
     "grass": ("草地上", "绿色的草坪上", "青草地上"),
-    "sand": ("沙地上", "沙滩上", "起伏的沙地上"),
+    "sand": ("沙地上", "起伏的沙地上"),
     "concrete": ("水泥地上", "混凝土地面上", "灰色水泥地面上"),
     "carpet": ("红地毯上", "地毯上", "铺着地毯的地面上"),
     "brick": ("砖地上", "红砖地面上", "砖铺的地上"),
@@ -87,8 +87,8 @@ CAMERA = {
     "orbit_right": ("镜头向右环绕", "摄像机绕着场景向右转", "向右环绕拍摄"),
     "push_in": ("镜头推近", "摄像机慢慢靠近", "缓慢推进的镜头"),
     "pull_out": ("镜头拉远", "摄像机慢慢后退", "缓慢拉远的镜头"),
-    "pan_left": ("镜头向左平移", "画面缓缓左移", "向左摇镜头"),
-    "pan_right": ("镜头向右平移", "画面缓缓右移", "向右摇镜头"),
+    "pan_left": ("镜头向左平移", "画面缓缓左移", "镜头向左横移"),
+    "pan_right": ("镜头向右平移", "画面缓缓右移", "镜头向右横移"),
     "crane_up": ("镜头升高", "摄像机缓缓上升", "上升的摇臂镜头"),
     "crane_down": ("镜头下降", "摄像机缓缓降低", "下降的摇臂镜头"),
     "handheld": ("手持镜头微微晃动", "手持拍摄", "画面轻微抖动"),
@@ -103,15 +103,19 @@ def number(count: int) -> str:
 
 
 def noun(c: Context, thing: Thing) -> str:
-    return c.pick(*NOUNS[thing.noun][1])
+    """One word for the thing, the same throughout a caption."""
+    return c.said.setdefault(thing.name, c.pick(*NOUNS[thing.noun][1]))
 
 
 def bare(c: Context, thing: Thing, material: float = 0.5) -> str:
-    """颜色、材质和名词: 红色的橡胶球, 红色橡胶球."""
+    """颜色、材质和名词: 红色的橡胶球, 红色橡胶球, 闪亮的红色金属球."""
     stuff = c.pick(*MATERIALS[thing.paint.material]) if c.chance(material) else ""
     colour = COLOURS[thing.paint.colour]
-    link = "的" if not stuff.endswith("的") and c.chance(0.5) else ""
-    return f"{colour}{link}{stuff}{noun(c, thing)}"
+    head, mark, tail = stuff.rpartition("的")
+    if not tail:  # "光滑的" itself links to the noun
+        return f"{colour}{stuff or c.pick('的', '')}{noun(c, thing)}"
+    link = "的" if not mark and c.chance(0.5) else ""
+    return f"{head}{mark}{colour}{link}{tail}{noun(c, thing)}"
 
 
 def a(c: Context, thing: Thing, material: float = 0.5) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -20,6 +20,7 @@ class Context:
     look: Look
     rng: np.random.Generator
     picture: bool = False  # one frame: nothing may be said of motion, camera moves or outcome
+    said: dict[str, str] = field(default_factory=dict)  # by thing, the noun that this caption has for it
 
     def pick(self, *choices: str) -> str:
         """One of the choices, all equally likely."""

@@ -50,8 +50,8 @@ FLOORS = {
     "wooden": ("on a wooden floor", "on wooden planks", "on a floor of wooden boards", "on a wood floor"),
     "tiled": ("on a tiled floor", "on checkered tiles", "on a floor of chequered tiles"),
     "marble": ("on a marble floor", "on white marble", "on polished marble"),
-    "grass": ("on grass", "on a lawn", "on green grass", "in a meadow"),
-    "sand": ("on sand", "on a sandy beach", "on rippled sand", "in the desert"),
+    "grass": ("on grass", "on a lawn", "on green grass"),
+    "sand": ("on sand", "on rippled sand"),
     "concrete": ("on concrete", "on a concrete floor", "on grey concrete"),
     "carpet": ("on a red carpet", "on a carpet", "on a carpeted floor"),
     "brick": ("on a brick floor", "on red bricks", "on brick paving"),
@@ -124,7 +124,8 @@ def article(phrase: str) -> str:
 
 
 def noun(c: Context, thing: Thing) -> str:
-    return c.pick(*NOUNS[thing.noun])
+    """One word for the thing, the same throughout a caption."""
+    return c.said.setdefault(thing.name, c.pick(*NOUNS[thing.noun]))
 
 
 def bare(c: Context, thing: Thing, material: float = 0.5) -> str:
@@ -174,17 +175,23 @@ def short(c: Context, line: str) -> str:
     """A user's line: the clause, sometimes with a place or a light, rarely a capital and a full stop."""
     extra = c.rng.random()
     if extra < 0.35:
-        line = f"{line} {floor(c)}"
+        line = placed(line, floor(c))
     elif extra < 0.5:
         line = f"{line}, {mood(c)}"
     return sentence(line) if c.chance(0.3) else line
+
+
+def placed(line: str, place: str) -> str:
+    """Put the place behind one clause, but before several: it belongs to the first, not to "none of them falls"."""
+    several = any(mark in line for mark in (",", ":", " and ", " but ", " without "))
+    return f"{place}, {line}" if several else f"{line} {place}"
 
 
 def medium(c: Context, line: str, ending: str) -> str:
     """One or two sentences: what, where, how it ends."""
     place = f"{floor(c)} {mood(c)}" if c.chance(0.5) else floor(c)
     front = c.chance(0.25)
-    first = f"{mood(c)}, {line} {floor(c)}" if front else f"{line} {place}"
+    first = f"{mood(c)}, {placed(line, floor(c))}" if front else placed(line, place)
     parts = [first, ending]
     if c.chance(0.3):
         parts.append(camera(c))

@@ -71,6 +71,7 @@ def _distinct(c: Context, book: Phrasebook, grammar: ModuleType, length: str, wo
 
 
 def _caption(c: Context, book: Phrasebook, grammar: ModuleType, length: str) -> str:
+    c.said.clear()
     if c.picture:
         material = {"short": 0.3, "medium": 0.5, "dense": 1.0}[length]
         return grammar.picture(c, length, book.scene(c, material) or grammar.everything(c, material))

@@ -151,6 +151,9 @@ class Basketball(Family[BasketballParameters]):
             outcome = "bank" if board else "rim_in" if rim else "swish"
         else:
             outcome = "rim_out" if rim else "miss"
+        # At the hoop when the take ends, it may still go in.
+        x, y, z = path[-1]
+        over = z >= RIM_HEIGHT and math.hypot(x - parameters.side * RIM_X, y) < RIM_RADIUS + BALL_RADIUS
         return Facts(
             cast=("ball", "hoop", "backboard", "pole"),
             events=tuple(sorted(events, key=lambda event: event.frame)),
@@ -161,6 +164,7 @@ class Basketball(Family[BasketballParameters]):
                 "rim_hits": len(rim),
                 "board_hits": len(board),
                 "airball": scored is None and not rim and not board,
+                "undecided": bool(scored is None and over),
                 "floor_bounces": len(floor),
             },
         )

@@ -20,7 +20,7 @@ RAIL = (0.06, 0.12)  # m, half width and height above the cloth of the cushions,
 FENCE = 0.4  # m, height of the unseen wall on the cushions that keeps a hard shot on the table
 NAMES = ("cue_ball", "ball", "second_ball", "third_ball", "fourth_ball", "fifth_ball", "sixth_ball")
 TIMESTEP = 1 / 960
-MOVED = 0.06  # m; a ball that ends this far from its place was set in motion
+MOVED = 0.06  # m; a ball that gets this far from its place was set in motion
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ class Billiards(Family[BilliardsParameters]):
         moved = []
         for name in names[1:]:
             shift = np.linalg.norm(record.path(name) - record.path(name)[0], axis=1)
-            if shift[-1] > MOVED:
+            if shift.max() > MOVED:
                 moved.append(name)
                 events.append(Event("set_off", int(np.argmax(shift > 0.01)), name))
         touched = [event.frame for event in events if event.key == "hit" and event.who == "cue_ball"]

@@ -79,6 +79,8 @@ class Bounce(Family[BounceParameters]):
         for contact in record.contacts:
             pair = {contact.first, contact.second}
             if "floor" in pair:
+                if contact.frame >= record.num_frames - 1:
+                    continue  # no rebound yet
                 who = (pair - {"floor"}).pop()
                 long = contact.last_frame - contact.frame >= 5
                 events.append(Event("roll" if long else "bounce", contact.frame, who, "floor"))
@@ -87,7 +89,9 @@ class Bounce(Family[BounceParameters]):
         main = names[0]
         bounces = sum(event.key == "bounce" and event.who == main for event in events)
         rolling = any(event.key == "roll" and event.who == main for event in events)
-        moving = record.speed(main) > 0.12
+        # Hops too low to see are rolling too.
+        rolling |= bool(record.path(main)[-4:, 2].max() - parameters.balls[0].radius < 0.02)
+        moving = record.speed(main) > 0.03
         outcome = "still_bouncing" if not rolling else "rolls_away" if moving else "comes_to_rest"
         drift = record.path(main)[-1, 0] - record.path(main)[0, 0]
         return Facts(

@@ -113,7 +113,7 @@ class Dominoes(Family[DominoesParameters]):
                 "count": len(names),
                 "fallen": len(fallen),
                 "standing": len(names) - len(fallen),
-                "curved": abs(p.bend) > 0.12,
+                "curved": abs(p.bend) * p.places[-1] > 0.3,
                 "colours": sorted({paint.colour for paint in p.paints}),
                 "direction": "right" if p.side > 0 else "left",
             },

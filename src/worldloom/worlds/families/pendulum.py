@@ -170,10 +170,12 @@ class Pendulum(Family[PendulumParameters]):
             name for name in names[p.lifted :]
             if (p.side * (record.path(name)[0, 0] - record.path(name)[:, 0])).max() > 0.5 * reach
         ]  # fmt: skip
+        returns = bool(out)
         for name in out:
             away = p.side * (record.path(name)[0, 0] - record.path(name)[:, 0])
             events.append(Event("fly_out", int(np.argmax(away > 0.1 * reach)), name))
-        return {1: "one_out", 2: "two_out"}.get(len(out), "one_out"), {"flew": len(out)}
+            returns &= bool(away[np.argmax(away) :].min() < 0.1 * reach)
+        return {1: "one_out", 2: "two_out"}.get(len(out), "one_out"), {"flew": len(out), "returns": returns}
 
     @staticmethod
     def _single(p: PendulumParameters, record: Record, events: list[Event]) -> tuple[str, dict]:

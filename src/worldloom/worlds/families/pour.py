@@ -163,6 +163,7 @@ class Pour(Family[PourParameters]):
                 "spilled": int(spilled[-1]),
                 "tilt_degrees": round(float(tilt.max())),
                 "kind": parameters.plan,
+                "righted": parameters.plan == "tilted" and bool(tilt[-1] < 10),
                 "direction": "right" if parameters.side > 0 else "left",
             },
         )

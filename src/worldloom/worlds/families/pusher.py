@@ -83,7 +83,7 @@ class Pusher(Family[PusherParameters]):
         if plan == "slide" and rng.random() < 0.5:
             # In line with the first: it is bumped along.
             blocks.append(Block(paints[1], (small,) * 3, side * (x + half[0] + small + 0.1), y))
-        elif rng.random() < 0.45:
+        elif rng.random() < 0.45 and half[1] + abs(y) + 2 * small < 0.28:
             back = 0.3 - small - 0.02
             blocks.append(Block(paints[1], (small,) * 3, side * (x + 0.12), back if aside <= 0 else -back))
         return PusherParameters(
@@ -92,7 +92,7 @@ class Pusher(Family[PusherParameters]):
             blocks=tuple(blocks),
             arm_paint=paints[2],
             table_paint=table_paint,
-            tip_height=half[2] * (1.5 if plan == "topple" else 0.9),
+            tip_height=max(TIP + 0.005, half[2] * (1.5 if plan == "topple" else 0.9)),
             begin=(side * begin, y + aside),
             end=(side * reach, y + aside),
             start_time=0.08 * seconds,
@@ -100,7 +100,7 @@ class Pusher(Family[PusherParameters]):
         )
 
     def build(self, parameters: PusherParameters, look: Look) -> Scene:
-        scene = Scene(look, Framing(centre=(0, 0.05, 0.38), width=1.3, height=1.0, elevation=-20))
+        scene = Scene(look, Framing(centre=(0, 0.05, 0.38), width=1.6, height=1.0, elevation=-20))
         for index, block in enumerate(parameters.blocks):
             scene.add(
                 "block" if index == 0 else "second_block", "block", "box", block.half,

@@ -118,6 +118,7 @@ class Stack(Family[StackParameters]):
                 "kind": p.kind,
                 "count": len(blocks),
                 "fallen": len(fallen),
+                "scattered": _scattered(record, fallen, max(p.half)),
                 "colours": sorted({paint.colour for paint in p.paints}),
                 "direction": "left" if p.side > 0 else "right",
             },
@@ -138,6 +139,14 @@ def _places(p: StackParameters) -> list[tuple[int, float]]:
 def _other(contact: object, name: str) -> str:
     first, second = contact.first, contact.second  # type: ignore[attr-defined]
     return second if first == name else first
+
+
+def _scattered(record: Record, names: list[str], size: float) -> bool:
+    """Whether at least two of the fallen blocks (half length `size`, m) lie on the floor apart from the others."""
+    ends = np.array([record.path(name)[-1] for name in names]).reshape(-1, 3)
+    gaps = np.linalg.norm(ends[:, None] - ends, axis=-1)
+    np.fill_diagonal(gaps, np.inf)
+    return bool(((ends[:, 2] < 1.2 * size) & (gaps > 2.2 * size).all(axis=1)).sum() >= 2)
 
 
 def _fell(record: Record, name: str, half_height: float) -> int | None:

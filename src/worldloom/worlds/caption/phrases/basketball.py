@@ -19,7 +19,7 @@ class English(Phrasebook):
             f"{ball} is thrown at {hoop}{then}",
             f"{ball} flies at {hoop}{then}",
             f"a shot with {ball}: it {does}",
-            f"somebody shoots {ball} at {hoop}, it {so}",
+            f"somebody shoots {ball} at {hoop}, and it {so}",
             f"{ball} thrown to the {c.details['direction']} {does}",
         )
 
@@ -47,9 +47,7 @@ class English(Phrasebook):
     def story(self, c: Context) -> list[str]:
         ball = self._the(c)
         said = [
-            c.pick(
-                f"{ball} rises in an arc", f"{ball} curves through the air", "the throw goes up in an arc", ""
-            )
+            c.pick(f"{ball} rises in an arc", f"{ball} curves through the air", "the throw goes up in an arc")
         ]
         rims, boards = c.details["rim_hits"], c.details["board_hits"]
         scored = c.details["scored"]
@@ -71,7 +69,10 @@ class English(Phrasebook):
                 )
             )
         elif not rims and not boards:
-            said.append(c.pick("it touches neither rim nor board", "it flies past without touching anything"))
+            verb = "flies" if c.details.get("undecided") else "comes down"
+            said.append(
+                c.pick("it touches neither rim nor board", f"it {verb} without touching rim or board")
+            )
         if c.has("land"):
             said.append(
                 c.pick(
@@ -84,9 +85,15 @@ class English(Phrasebook):
 
     def ending(self, c: Context) -> str:
         ball = self._the(c)
+        if c.details.get("undecided"):
+            return c.pick(
+                f"{ball} is still above the rim at the end",
+                "at the end it has neither gone in nor come down",
+                "the end leaves open whether it goes in",
+            )
         return {
             "swish": c.pick("nothing but net", f"a clean basket: {ball} never touches the rim", "the shot is good, without touching rim or board"),
-            "bank": c.pick("the bank shot is good", f"{ball} scores off the backboard", "it goes in off the glass"),
+            "bank": c.pick("the bank shot is good", f"{ball} scores off the backboard", "it goes in off the board"),
             "rim_in": c.pick("it goes in off the rim", f"{ball} drops in after touching the rim", "the shot scores with help from the rim"),
             "rim_out": c.pick("the shot rims out", f"{ball} bounces away from the rim, no basket", "it does not go in"),
             "miss": c.pick("the shot misses", f"{ball} does not go in", "no basket this time"),
@@ -94,6 +101,12 @@ class English(Phrasebook):
 
     @staticmethod
     def _does(c: Context) -> str:
+        if c.details.get("undecided"):
+            return c.pick(
+                "is still above the hoop at the end",
+                "has not come down from the hoop yet",
+                "flies above the hoop" if c.details["airball"] else "bounces above the hoop",
+            )
         if c.facts.outcome == "miss" and c.details["board_hits"]:
             return c.pick(
                 "bounces off the backboard and misses",
@@ -105,7 +118,7 @@ class English(Phrasebook):
             "bank": c.pick("bounces off the backboard into the hoop", "banks in off the board", "hits the backboard and drops through the hoop", "goes in off the backboard"),
             "rim_in": c.pick("hits the rim and drops in", "touches the rim and falls through the hoop", "goes in off the rim", "bounces on the rim and goes in"),
             "rim_out": c.pick("hits the rim and bounces out", "bounces off the rim", "strikes the rim and does not go in", "clanks off the rim"),
-            "miss": c.pick("misses the hoop", "misses rim and board altogether", "flies past the hoop", "touches neither rim nor board"),
+            "miss": c.pick("misses the hoop", "misses rim and board altogether", "misses the basket", "touches neither rim nor board"),
         }[c.facts.outcome]  # fmt: skip
 
     @staticmethod
@@ -144,7 +157,7 @@ class Chinese(Phrasebook):
         rim, board = zh.COLOURS[c.things["hoop"].paint.colour], zh.bare(c, c.things["backboard"], 0.6)
         ball = self._ball(c, 0.8)
         return c.pick(
-            f"{ball}飞向一个篮球架,篮圈是{rim},后面是{board}",
+            f"{ball}飞向一个篮球架,篮圈是{rim}的,后面是{board}",
             f"{self._side(c)}边立着一个带{board}和{rim}篮圈的篮球架,{ball}正被投过去",
             f"{ball}在空中飞向{rim}的篮圈,篮圈装在{board}上",
         )
@@ -158,22 +171,25 @@ class Chinese(Phrasebook):
 
     def story(self, c: Context) -> list[str]:
         ball = c.pick("球", zh.the(c, c.main), "篮球")
-        said = [c.pick(f"{ball}划出一道弧线", f"{ball}沿弧线飞行", f"{ball}先升高再下落", "")]
+        said = [c.pick(f"{ball}划出一道弧线", f"{ball}沿弧线飞行", f"{ball}先升高再下落")]
         rims, boards = c.details["rim_hits"], c.details["board_hits"]
         first = [event.key for event in c.facts.events if event.key in ("hit_rim", "hit_board")]
         n = zh.number(rims)
-        rim = c.pick(f"它碰了篮圈{n}次", f"它打在篮圈上{n}下") if rims else ""
+        rim = c.pick(f"它碰了篮圈{n}次", f"它在篮圈上弹了{n}下") if rims else ""
         board = c.pick("它打在篮板上弹了回来", "它撞上篮板") if boards else ""
         said += [rim, board] if first[:1] == ["hit_rim"] else [board, rim]
         if c.details["scored"]:
             said.append(c.pick("然后穿过篮网落下", "接着从篮筐里掉下来", "最后落进篮筐"))
         elif not rims and not boards:
-            said.append(c.pick("它既没碰到篮圈也没碰到篮板", "它什么也没碰到就飞了过去"))
+            down = "" if c.details.get("undecided") else "就落了下来"
+            said.append(c.pick("它既没碰到篮圈也没碰到篮板", f"它没碰到篮圈和篮板{down}"))
         if c.has("land"):
             said.append(c.pick(f"{ball}落到地上", "之后球砸在地面上", "球在下面的地上弹起"))
         return [clause for clause in said if clause]
 
     def ending(self, c: Context) -> str:
+        if c.details.get("undecided"):
+            return c.pick("最后球还在篮筐上方", "到最后球还没有落下来", "进没进还看不出来")
         return {
             "swish": c.pick("空心入网", "球干净利落地进了", "没有碰到篮圈和篮板,球进了"),
             "bank": c.pick("打板命中", "球借助篮板进了", "这是一个漂亮的打板球"),
@@ -184,6 +200,10 @@ class Chinese(Phrasebook):
 
     @staticmethod
     def _does(c: Context) -> str:
+        if c.details.get("undecided"):
+            return c.pick(
+                "最后还在篮筐上方", "还没有落下来", f"在篮筐上方{'飞过' if c.details['airball'] else '弹起'}"
+            )
         if c.facts.outcome == "miss" and c.details["board_hits"]:
             return c.pick("打在篮板上没有进", "只碰到了篮板", "砸中篮板后弹开")
         return {
@@ -193,7 +213,7 @@ class Chinese(Phrasebook):
                 "碰到篮圈后落进去", "砸在篮圈上弹进篮筐", "擦着篮圈进筐", "在篮圈上弹了一下后进了"
             ),
             "rim_out": c.pick("砸在篮圈上弹开", "碰到篮圈没有进", "打在篮圈上被弹了出来", "打铁了"),
-            "miss": c.pick("没碰到篮筐", "从篮筐旁边飞过", "投偏了", "是个三不沾"),
+            "miss": c.pick("没碰到篮筐", "没有投进", "投偏了", "是个三不沾"),
         }[c.facts.outcome]
 
     @staticmethod

@@ -21,17 +21,14 @@ def _struck(c: Context) -> Thing:
 
 class English(Phrasebook):
     def line(self, c: Context) -> str:
-        cue, table = (
-            en.a(c, c.main, 0.15),
-            c.pick(
-                "", " on a green table", " on a billiard table", " on a pool table", " in a game of billiards"
-            ),
-        )
+        cue = en.a(c, c.main, 0.15)
+        # Always said: the floor that may follow would else be what the balls lie on.
+        table = c.pick(" on a green table", " on a billiard table", " on a pool table")
         if c.facts.outcome == "misses":
             return c.pick(
                 f"{cue} misses {self._targets(c)}{table}",
                 f"{cue} rolls past {self._targets(c)}{table}",
-                f"{cue} runs across the table without touching {self._targets(c)}",
+                f"{cue} rolls without touching {self._targets(c)}{table}",
             )
         hits = c.pick("hits", "strikes", "knocks into", "runs into")
         if c.details["cushion_first"] and c.chance(0.6):
@@ -48,7 +45,7 @@ class English(Phrasebook):
             return f"{cue} {hits} a line of {en.number(c.details['count'])} balls{table}"
         target = en.a(c, _struck(c), 0.2)
         if c.facts.outcome == "hits_several":
-            return f"{cue} {hits} {target}{table}, and {en.number(c.details['moved'])} balls move"
+            return f"{cue} {hits} {target}, setting {en.number(c.details['moved'])} balls moving{table}"
         return c.pick(
             f"{cue} {hits} {target}{table}",
             f"{cue} sets {target} rolling{table}" if c.details["moved"] else f"{cue} {hits} {target}{table}",
@@ -95,14 +92,15 @@ class English(Phrasebook):
             said.append(c.pick(f"it strikes {target}", f"it hits {target}", f"{target} is struck"))
             moved, count = c.details["moved"], c.details["count"]
             if count > 1 and moved:
+                some = f"{en.number(moved)} of the {en.number(count)} balls {'is' if moved == 1 else 'are'}"
                 said.append(
                     c.pick(
-                        f"{en.number(moved)} of the {en.number(count)} balls {'is' if moved == 1 else 'are'} set in motion",
+                        f"{'all the balls are' if moved == count else some} set in motion",
                         "the balls pass the push on" if moved > 1 else "the others keep their places",
                     )
                 )
             elif moved:
-                said.append(c.pick(f"{target} rolls away", f"{target} takes over the motion"))
+                said.append(c.pick(f"{target} rolls away", f"{target} starts rolling"))
         return [clause for clause in said if clause]
 
     def ending(self, c: Context) -> str:
@@ -132,11 +130,11 @@ class English(Phrasebook):
 
 class Chinese(Phrasebook):
     def line(self, c: Context) -> str:
-        table, cue = c.pick("", "", "台球桌上的", "绿色球台上的", "绿色桌面上的"), self._cue(c)
+        table, cue = c.pick("台球桌上,", "绿色球台上,", "绿色台球桌上,"), self._cue(c)
         targets = self._targets(c)
         if c.facts.outcome == "misses":
             return table + c.pick(
-                f"{cue}没有打中{targets}", f"{cue}从{targets}旁边滚过", f"{cue}滚过桌面,没碰到{targets}"
+                f"{cue}没有打中{targets}", f"{cue}从{targets}旁边滚过", f"{cue}滚过桌面,没碰到旁边的球"
             )
         first = c.pick("先碰库边,再", "从库边弹回后") if c.details["cushion_first"] and c.chance(0.6) else ""
         hits = c.pick("撞上", "击中", "碰到", "打中")
@@ -158,7 +156,7 @@ class Chinese(Phrasebook):
         return c.pick(
             f"一张{wood}木边的绿色台球桌上有{everything}",
             f"{cue}在绿色台球桌上滚向{targets}",
-            f"{everything}在一张绿色的球台上,台边是{wood}",
+            f"{everything}在一张绿色的球台上,台边是{wood}的",
         )
 
     def scene(self, c: Context, material: float) -> str:
@@ -188,14 +186,15 @@ class Chinese(Phrasebook):
             said.append(c.pick(f"它撞上{target}", f"它击中{target}", f"{target}被撞到"))
             moved, count = c.details["moved"], c.details["count"]
             if count > 1 and moved:
+                some = f"{zh.number(count)}个球里有{zh.number(moved)}个动了"
                 said.append(
                     c.pick(
-                        f"{zh.number(count)}个球里有{zh.number(moved)}个动了",
+                        "球都动了" if moved == count else some,
                         "球与球接连相撞" if moved > 1 else "其余的球没有动",
                     )
                 )
             elif moved:
-                said.append(c.pick(f"{target}滚开了", f"{target}带着速度滚走"))
+                said.append(c.pick(f"{target}滚开了", f"{target}被撞得滚了出去"))
         return [clause for clause in said if clause]
 
     def ending(self, c: Context) -> str:

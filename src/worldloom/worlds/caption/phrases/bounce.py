@@ -29,7 +29,9 @@ class English(Phrasebook):
         who = en.listing([en.a(c, thing, 0.8) for thing in c.cast])
         verb = "is" if len(c.cast) == 1 else "are"
         return c.pick(
-            f"{who} {verb} in the air", f"{who} {verb} let go above the ground", f"{who} {verb} falling"
+            f"{who} {verb} dropped to bounce",
+            f"{who} {verb} let go to fall and bounce",
+            f"{who} {verb} in the air, about to bounce",
         )
 
     def story(self, c: Context) -> list[str]:
@@ -44,10 +46,10 @@ class English(Phrasebook):
                     f"{who} drops and rebounds {en.times(bounces)}",
                 ))  # fmt: skip
             if rolls:
-                said.append(c.pick(f"then {who} rolls along the ground", f"{who} ends up rolling"))
+                said.append(c.pick(f"then {who} rolls along the ground", f"{who} then rolls"))
         for event in c.events("collide")[:1]:
             one, two = (en.the(c, c.things[name]) for name in (event.who, event.whom or event.who))
-            said.append(c.pick(f"{one} and {two} collide", f"{one} knocks into {two}", f"{one} bumps {two}"))
+            said.append(f"{one} and {two} collide")
         return said
 
     def ending(self, c: Context) -> str:
@@ -64,16 +66,16 @@ class English(Phrasebook):
 class Chinese(Phrasebook):
     def line(self, c: Context) -> str:
         count = c.details["count"]
-        verb = c.pick("弹跳", "落下后弹起", "掉下来弹了起来", "上下弹跳", "从空中落下并弹起", "在蹦跳")
+        verb = c.pick("在弹跳", "落下后弹起", "掉下来弹了起来", "上下弹跳", "从空中落下并弹起", "在蹦跳")
         if count > 1 and c.chance(0.15):
             colours = zh.listing([zh.COLOURS[thing.paint.colour] for thing in c.cast])
-            return f"{zh.number(count)}个球,{colours},{verb}"
+            return f"{colours}{zh.number(count)}个球{verb}"
         who = zh.listing([zh.a(c, thing, 0.5 if count == 1 else 0.3) for thing in c.cast])
         return f"{who}{verb}"
 
     def opening(self, c: Context) -> str:
         who = zh.listing([zh.a(c, thing, 0.8) for thing in c.cast])
-        return c.pick(f"{who}悬在空中", f"{who}从空中落下", f"{who}被松开后往下掉")
+        return c.pick(f"{who}从高处落下", f"{who}从空中落下", f"{who}被松开后往下掉")
 
     def story(self, c: Context) -> list[str]:
         said = []
@@ -87,14 +89,14 @@ class Chinese(Phrasebook):
                 said.append(c.pick(f"然后{who}在地上滚动", f"接着{who}滚了起来"))
         for event in c.events("collide")[:1]:
             one, two = (zh.the(c, c.things[name]) for name in (event.who, event.whom or event.who))
-            said.append(c.pick(f"{one}和{two}相撞", f"{one}撞上{two}", f"{one}碰到了{two}"))
+            said.append(f"{one}和{two}相撞")
         return said
 
     def ending(self, c: Context) -> str:
         who = zh.the(c, c.main)
         side = {"left": "向左", "right": "向右"}.get(c.details["direction"] or "", "")
         return {
-            "still_bouncing": c.pick(f"{who}{side}继续弹跳", f"最后{who}还在弹跳", f"{who}还没有停下来"),
+            "still_bouncing": c.pick(f"{who}继续{side}弹跳", f"最后{who}还在弹跳", f"{who}还没有停下来"),
             "rolls_away": c.pick(f"{who}{side}滚走了", f"最后{who}{side}滚动"),
             "comes_to_rest": c.pick(f"{who}停了下来", f"{who}静止在地上", f"最后{who}不动了"),
         }[c.facts.outcome]

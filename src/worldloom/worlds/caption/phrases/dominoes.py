@@ -8,6 +8,11 @@ from worldloom.worlds.caption.context import Context
 from worldloom.worlds.caption.phrasebook import Phrasebook
 
 
+def _wave(c: Context) -> bool:
+    """Whether one can see the dominoes fall one after the other and not all at once."""
+    return len({event.frame for event in c.events("fall")}) >= 3
+
+
 class English(Phrasebook):
     def line(self, c: Context) -> str:
         ball, row = en.a(c, c.main, 0.35), self._row(c, 0.4)
@@ -39,11 +44,11 @@ class English(Phrasebook):
                 )
             )
         if fallen:
+            side = c.details["direction"]
+            wave = (f"they fall one after another to the {side}", "a wave of falling dominoes runs along the row")  # fmt: skip
             said.append(
                 c.pick(
-                    "one domino knocks over the next",
-                    f"they fall one after another to the {c.details['direction']}",
-                    "a wave of falling dominoes runs along the row",
+                    "one domino knocks over the next", *(wave if _wave(c) else (f"they fall to the {side}",))
                 )
             )
         if fallen and standing:
@@ -73,10 +78,11 @@ class English(Phrasebook):
     @staticmethod
     def _result(c: Context) -> str:
         standing = c.details["standing"]
+        wave = (" and they fall one by one",) if _wave(c) else ()
         return {
-            "all_fall": c.pick(" and all of them fall", ", they all topple", " and the whole row goes down", ", knocking all of them over", " and they fall one by one"),
-            "gap_stops": c.pick(" but a gap stops the chain", f", they fall until a gap leaves {en.number(standing)} standing", " and only the ones before the gap fall", ", the fall ends at a gap"),
-            "first_holds": c.pick(" but none falls", " too gently, nothing falls", " without knocking any over", " but they stay up"),
+            "all_fall": c.pick(" and all of them fall", " and they all topple", " and the whole row goes down", ", knocking all of them over", *wave),
+            "gap_stops": c.pick(" but a gap stops the chain", f" but a gap leaves {en.number(standing)} standing", " and only the ones before the gap fall", " but the fall ends at a gap"),
+            "first_holds": c.pick(" but none falls", " but too gently to tip any", " without knocking any over", " but they stay up"),
         }[c.facts.outcome]  # fmt: skip
 
     @staticmethod
@@ -96,23 +102,29 @@ class Chinese(Phrasebook):
     def line(self, c: Context) -> str:
         ball, row = zh.a(c, c.main, 0.35), self._row(c, 0.4)
         standing = zh.number(c.details["standing"])
+        wave = ("骨牌一个接一个倒了", "它们依次倒下") if _wave(c) else ()
         result = {
-            "all_fall": c.pick("全部倒下", "骨牌一个接一个倒了", "整排都倒了", "它们依次倒下", "一张也没剩"),
+            "all_fall": c.pick(
+                "全部倒下",
+                "整排都倒了",
+                "没有一张还立着",
+                *wave,
+            ),
             "gap_stops": c.pick(
                 "倒到空隙处就停了",
                 f"空隙后面的{standing}张没有倒",
                 "只有空隙前面的倒了",
                 f"最后还剩{standing}张立着",
             ),
-            "first_holds": c.pick("一张也没倒", "力气太小,骨牌没倒", "骨牌都还立着", "第一张就没推倒"),
+            "first_holds": c.pick("一张也没倒", "力气太小,骨牌没倒", "骨牌都还立着", "连第一张都没推倒"),
         }[c.facts.outcome]
-        return f"{ball}{c.pick('滚向', '撞上', '推到', '滚过来碰到', '碰上')}{row},{result}"
+        return f"{ball}{c.pick('滚向', '撞上', '撞到', '滚过来碰到', '碰上')}{row},{result}"
 
     def opening(self, c: Context) -> str:
         ball, row = zh.a(c, c.main, 0.8), self._row(c, 0.8)
         side = {"left": "左", "right": "右"}[c.details["direction"]]
         return c.pick(
-            f"{row}立着,{ball}正滚过来", f"{ball}向{side}滚向{row}", f"{row}已经摆好,{ball}朝它滚去"
+            f"{row}立着,{ball}正滚过来", f"{ball}向{side}朝{row}滚去", f"{row}已经摆好,{ball}朝它滚去"
         )
 
     def scene(self, c: Context, material: float) -> str:
@@ -127,7 +139,8 @@ class Chinese(Phrasebook):
         if c.has("push"):
             said.append(c.pick(f"{ball}碰到第一张骨牌", f"{ball}推了第一张骨牌", f"第一张骨牌被{ball}撞到"))
         if fallen:
-            said.append(c.pick("一张推倒下一张", f"它们接连向{side}倒下", "倒下的骨牌像波浪一样传下去"))
+            wave = (f"它们接连向{side}倒下", "倒下的骨牌像波浪一样传下去")
+            said.append(c.pick("一张推倒下一张", *(wave if _wave(c) else (f"它们向{side}倒下",))))
         if fallen and standing:
             said.append(
                 c.pick(
@@ -141,7 +154,7 @@ class Chinese(Phrasebook):
     def ending(self, c: Context) -> str:
         fallen, standing = zh.number(c.details["fallen"]), zh.number(c.details["standing"])
         return {
-            "all_fall": c.pick(f"{fallen}张骨牌全倒了", "整排骨牌都倒了", "没有一张还立着"),
+            "all_fall": c.pick(f"{fallen}张骨牌全倒了", "整排骨牌都倒了", "最后骨牌全都倒下了"),
             "gap_stops": c.pick(
                 f"空隙那边的{standing}张还立着", f"还有{standing}张没倒", "另一头的骨牌没有动"
             ),

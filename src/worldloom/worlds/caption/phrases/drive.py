@@ -37,7 +37,7 @@ class English(Phrasebook):
     def opening(self, c: Context) -> str:
         who, way = self._car(c, 0.9), WAY[c.details["direction"]]
         return c.pick(
-            f"{who} drives {way}{self._past(c)}", f"{who} is driving {way}{self._past(c)}", f"{who} comes along, heading {way},{self._past(c)}".rstrip(",")
+            f"{who} drives {way}{self._past(c)}", f"{who} is driving {way}{self._past(c)}", f"{who} drives along, heading {way},{self._past(c)}".rstrip(",")
         )  # fmt: skip
 
     def scene(self, c: Context, material: float) -> str:
@@ -92,7 +92,7 @@ class English(Phrasebook):
         if not count:
             return ""
         cones = "a traffic cone" if count == 1 else f"{en.number(count)} traffic cones"
-        return c.pick(f" near {cones}", f" with {cones} nearby", f" by {cones}")
+        return c.pick(f" near {cones}", f" with {cones} nearby")
 
 
 class Chinese(Phrasebook):
@@ -143,8 +143,8 @@ class Chinese(Phrasebook):
         who = zh.the(c, c.main)
         return {
             "goes_straight": c.pick(f"{who}继续往前开", f"最后{who}还在直行", f"{who}没有停下"),
-            "turns_left": c.pick(f"{who}转到了左边", f"最后{who}完成左转", f"{who}沿着左弯开走"),
-            "turns_right": c.pick(f"{who}转到了右边", f"最后{who}完成右转", f"{who}沿着右弯开走"),
+            "turns_left": c.pick(f"{who}已经左转", f"最后{who}完成左转", f"{who}沿着左弯开走"),
+            "turns_right": c.pick(f"{who}已经右转", f"最后{who}完成右转", f"{who}沿着右弯开走"),
             "stops": c.pick(f"{who}停住不动", f"最后{who}停了下来", f"{who}静止在原地"),
             "hits_cone": c.pick("锥桶被推离了原位", f"{who}推着路锥往前走", "路锥被撞开了"),
         }[c.facts.outcome]

@@ -28,10 +28,11 @@ class English(Phrasebook):
             off = c.pick(f"{ball} knocks {who} off {ledge}", f"{who} is knocked off {ledge} by {ball}")
             hit = c.pick(f"{ball} hits {who}", f"{ball} rolls into {who}", f"{ball} bumps into {who}")
             if broken and not _breaks_on_floor(c):
-                return f"{hit} and {c.pick('cracks it open', 'breaks it', 'it breaks', 'smashes it')}"
+                return f"{hit} and {c.pick('cracks it open', 'breaks it', 'smashes it')} on top of {ledge}"
             if broken:
                 return f"{off} and it {c.pick('breaks', 'smashes', 'breaks open', 'bursts')}"
-            return f"{off if _falls(c) else hit} and it {whole}"
+            blow = off if _falls(c) else f"{hit} on {ledge}"
+            return f"{blow} and it {whole}"
         drop = {
             "drop": c.pick("falls", "is dropped", "drops", "falls from above"),
             "low": c.pick("falls a few centimetres", "is dropped from just above the ground", "falls from a very low height"),
@@ -46,9 +47,9 @@ class English(Phrasebook):
         if cause == "knock":
             ball, ledge = en.a(c, c.things["ball"], 0.8), en.a(c, c.things["ledge"], 0.8)
             return c.pick(
-                f"{who} sits at the edge of {ledge} while {ball} rolls towards it",
-                f"{ball} rolls along {ledge} towards {who}, high above the ground",
-                f"on top of {ledge}, {ball} rolls at {who}",
+                f"{ball} rolls towards {who} at the edge of {ledge}",
+                f"{ball} rolls at {who} on top of {ledge}",
+                f"{who} and {ball} rolling towards it are on top of {ledge}",
             )
         if cause == "cushion":
             cushion = en.a(c, c.things["cushion"], 0.8)
@@ -58,7 +59,7 @@ class English(Phrasebook):
                 f"{cushion} waits under {who}",
             )
         if cause == "low":
-            return c.pick(f"{who} hangs just above the ground", f"{who} is let go close to the ground")
+            return c.pick(f"{who} starts just above the ground", f"{who} is let go close to the ground")
         return c.pick(
             f"{who} falls through the air",
             f"{who} is dropped from a height",
@@ -101,13 +102,15 @@ class English(Phrasebook):
                 )
             )
         elif c.details["cause"] == "cushion":
-            said.append(c.pick("the soft cushion takes up the fall", "the cushion gives way gently"))
+            said.append(c.pick("the soft cushion takes up the fall", "the cushion softens the landing"))
         return said
 
     def ending(self, c: Context) -> str:
         who = en.the(c, c.main)
+        knock = c.details["cause"] == "knock"  # the pieces fly apart
+        between = ("the yolk runs out between the pieces of shell", "yolk and white lie between two halves of shell")  # fmt: skip
         return {
-            "egg_breaks": c.pick("the yolk runs out between the pieces of shell", "yolk and white lie between two halves of shell", f"{who} is broken, its yolk in the open", "all that is left is a yolk and broken shell"),
+            "egg_breaks": c.pick(*(("the yolk has run out of the shell",) if knock else between), f"{who} is broken, its yolk in the open", "all that is left is a yolk and broken shell"),
             "egg_survives": c.pick(f"{who} is still whole", f"the shell of {who} has held", f"{who} does not break", "not a crack is to be seen"),
             "tomato_survives": c.pick(f"{who} is unharmed", f"{who} is still whole", f"nothing happens to {who}", f"{who} stays in one piece"),
         }[c.facts.outcome]  # fmt: skip
@@ -121,7 +124,8 @@ class Chinese(Phrasebook):
         if cause == "knock":
             ball, ledge = zh.a(c, c.things["ball"], 0.3), zh.a(c, c.things["ledge"], 0.3)
             off = c.pick(f"{ball}把{who}从{ledge}上撞下来", f"{who}被{ball}撞下{ledge}")
-            hit = c.pick(f"{ball}撞上{who}", f"{ball}滚过来碰到{who}", f"{ball}碰了一下{who}")
+            struck = f"{zh.bare(c, c.things['ledge'], 0.3)}上的{zh.bare(c, c.main, 0)}"
+            hit = f"{ball}{c.pick('撞上', '滚过来碰到', '碰了一下')}{struck}"
             if broken and not _breaks_on_floor(c):
                 return f"{hit},{c.pick('把它撞破了', '蛋破了', '蛋壳碎了', '撞碎了它')}"
             if broken:
@@ -141,7 +145,7 @@ class Chinese(Phrasebook):
         if cause == "knock":
             ball, ledge = zh.a(c, c.things["ball"], 0.8), zh.a(c, c.things["ledge"], 0.8)
             return c.pick(
-                f"{who}放在{ledge}边上,{ball}朝它滚来",
+                f"{who}放在{ledge}边缘,{ball}朝它滚来",
                 f"{ball}在{ledge}上滚向{who}",
                 f"{ledge}上,{ball}冲着{who}滚过去",
             )
@@ -149,8 +153,8 @@ class Chinese(Phrasebook):
             cushion = zh.a(c, c.things["cushion"], 0.8)
             return c.pick(f"{who}在{cushion}上方落下", f"{who}朝着{cushion}掉下去", f"{who}的下面是{cushion}")
         if cause == "low":
-            return c.pick(f"{who}离地面很近", f"{who}在贴近地面处被松开")
-        return c.pick(f"{who}在空中下落", f"{who}从高处被松开", f"{who}从上方掉下来")
+            return c.pick(f"{who}离地面很近", f"{who}从贴近地面处落下")
+        return c.pick(f"{who}在空中下落", f"{who}从高处落下", f"{who}从上方掉下来")
 
     def scene(self, c: Context, material: float) -> str:
         bare = zh.bare(c, c.main, 0)
@@ -171,13 +175,14 @@ class Chinese(Phrasebook):
         if c.has("break"):
             said.append(c.pick("蛋壳裂成两半", "蛋壳一下子裂开", "蛋壳碎了"))
         elif c.details["cause"] == "cushion":
-            said.append(c.pick("柔软的垫子缓冲了下落", "垫子轻轻陷了下去"))
+            said.append(c.pick("柔软的垫子缓冲了下落", "垫子减轻了撞击"))
         return said
 
     def ending(self, c: Context) -> str:
         who = zh.the(c, c.main)
+        between = () if c.details["cause"] == "knock" else ("蛋黄和蛋清露在蛋壳之间",)
         return {
-            "egg_breaks": c.pick("蛋黄流了出来", "蛋黄和蛋清露在蛋壳之间", f"{who}碎了,蛋黄露在外面", "只剩下蛋黄和破碎的蛋壳"),
+            "egg_breaks": c.pick("蛋黄流了出来", *between, f"{who}碎了,蛋黄露在外面", "只剩下蛋黄和破碎的蛋壳"),
             "egg_survives": c.pick(f"{who}还是完整的", f"{who}没有破", "蛋壳没有裂开", f"最后{who}完好无损"),
             "tomato_survives": c.pick(f"{who}完好无损", f"{who}没有摔坏", f"{who}一点事也没有", f"最后{who}还是完整的"),
         }[c.facts.outcome]  # fmt: skip

@@ -14,12 +14,12 @@ ZH_SIDE = {"right": "右", "left": "左"}
 class English(Phrasebook):
     def line(self, c: Context) -> str:
         who, screen = en.a(c, c.main), self._screen(c, 0.4)
-        go = self._go(c)
+        go, gone = self._go(c), "goes" if c.details["hole"] else "disappears"
         return {
             "comes_out": c.pick(
                 f"{who} {go} behind {screen} and comes out on the other side",
                 f"{who} {go} behind {screen} and reappears",
-                f"{who} disappears behind {screen} and comes out again on the {c.details['direction']}",
+                f"{who} {gone} behind {screen} and comes out again on the {c.details['direction']}",
                 f"{who} passes behind {screen}",
             ),
             "stops_behind": c.pick(
@@ -31,7 +31,7 @@ class English(Phrasebook):
             "comes_back": c.pick(
                 f"{who} {go} behind {screen} and comes back",
                 f"{who} goes behind {screen} and returns the way it came",
-                f"{who} disappears behind {screen} and comes out on the same side",
+                f"{who} {gone} behind {screen} and comes out on the same side",
             ),
         }[c.facts.outcome]  # fmt: skip
 
@@ -40,7 +40,7 @@ class English(Phrasebook):
         return c.pick(
             f"{who} {self._go(c)} to the {side} towards {self._screen(c, 0.8)}",
             f"{who} comes from the {ACROSS[side]} and heads for {self._screen(c, 0.8)}",
-            f"{self._screen(c, 0.8)} stands in the way of {who} moving {side}",
+            f"{who} moving {side} nears {self._screen(c, 0.8)}",
         )
 
     def scene(self, c: Context, material: float) -> str:
@@ -51,36 +51,44 @@ class English(Phrasebook):
         return c.pick(f"{who} and {screen}", f"{screen} and {who}")
 
     def story(self, c: Context) -> list[str]:
-        who, side = en.the(c, c.main), c.details["direction"]
-        said = [
-            c.pick(
-                f"{who} vanishes behind it",
-                f"{who} goes out of sight behind it",
-                f"it hides {who} for a while",
-            )
-        ]
-        if c.has("glimpse"):
+        who, side, screen = en.the(c, c.main), c.details["direction"], self._the_screen(c)
+        if c.details["hole"]:
+            said = [f"{who} goes behind {screen}"]
+        else:
+            said = [
+                c.pick(
+                    f"{who} vanishes behind {screen}",
+                    f"{who} goes out of sight behind {screen}",
+                    f"{screen} hides {who}",
+                )
+            ]
+        if c.has("glimpse") and c.facts.outcome == "stops_behind":
+            said.append(f"{who} stays in sight through the opening")
+        elif c.has("glimpse"):
             said.append(c.pick(
-                f"through the opening {en.the(c, c.main)} can be seen for a moment",
-                f"{en.the(c, c.main)} shows in the window",
+                f"through the opening {who} can be seen for a moment",
+                f"{who} shows in the window",
                 "it can be glimpsed through the hole",
             ))  # fmt: skip
         if c.facts.outcome == "comes_out":
             said.append(c.pick(f"then it comes into view again on the {side}", f"it comes out on the {side}"))
         elif c.facts.outcome == "comes_back":
             said.append(
-                c.pick("something back there turns it round", "it meets something hidden and turns back")
+                c.pick(
+                    "something back there turns it round",
+                    f"it meets something behind {screen} and turns back",
+                )
             )
         return said
 
     def ending(self, c: Context) -> str:
-        who, side = en.the(c, c.main), c.details["direction"]
+        who, side, screen = en.the(c, c.main), c.details["direction"], self._the_screen(c)
         return {
             "comes_out": c.pick(
                 f"{who} moves on to the {side}", f"in the end {who} is on the other side", f"{who} is back in view"
             ),
             "stops_behind": c.pick(
-                f"{who} never comes out on the other side", f"{who} has stopped behind it", f"nothing comes out, {who} stays behind it"
+                f"{who} never comes out on the other side", f"{who} has stopped behind {screen}", f"nothing comes out, {who} stays behind {screen}"
             ),
             "comes_back": c.pick(
                 f"{who} ends up on the side it came from", f"{who} goes back to the {ACROSS[side]}", f"{who} returns to where it came from"
@@ -94,6 +102,9 @@ class English(Phrasebook):
             else c.pick("slides", "glides", "moves")
         )
 
+    def _the_screen(self, c: Context) -> str:
+        return f"the {en.noun(c, c.things['screen'])}"
+
     def _screen(self, c: Context, material: float) -> str:
         hole = c.pick(" with a hole in it", " with a window", " with an opening") if c.details["hole"] else ""
         return en.a(c, c.things["screen"], material) + (hole if c.chance(0.8) else "")
@@ -102,11 +113,12 @@ class English(Phrasebook):
 class Chinese(Phrasebook):
     def line(self, c: Context) -> str:
         who, screen, go = zh.a(c, c.main), self._screen(c, 0.4), self._go(c)
+        gone = "进到" if c.details["hole"] else "消失在"
         return {
             "comes_out": c.pick(
                 f"{who}{go}到{screen}后面,又从另一边出来",
                 f"{who}从{screen}后面经过,重新出现",
-                f"{who}消失在{screen}后面,随后从{ZH_SIDE[c.details['direction']]}边出来",
+                f"{who}{gone}{screen}后面,随后从{ZH_SIDE[c.details['direction']]}边出来",
                 f"{who}从{screen}后面穿过",
             ),
             "stops_behind": c.pick(
@@ -118,7 +130,7 @@ class Chinese(Phrasebook):
             "comes_back": c.pick(
                 f"{who}{go}到{screen}后面,又退了回来",
                 f"{who}进到{screen}后面,然后原路返回",
-                f"{who}消失在{screen}后面,又从同一边出来",
+                f"{who}{gone}{screen}后面,又从同一边出来",
             ),
         }[c.facts.outcome]
 
@@ -139,8 +151,14 @@ class Chinese(Phrasebook):
 
     def story(self, c: Context) -> list[str]:
         who, side = zh.the(c, c.main), ZH_SIDE[c.details["direction"]]
-        said = [c.pick(f"{who}被挡住看不见了", f"{who}消失在后面", f"{who}隐没到后面")]
-        if c.has("glimpse"):
+        screen = zh.noun(c, c.things["screen"])
+        if c.details["hole"]:
+            said = [f"{who}到了{screen}后面"]
+        else:
+            said = [c.pick(f"{who}被挡住看不见了", f"{who}消失在{screen}后面", f"{who}隐没在{screen}后面")]
+        if c.has("glimpse") and c.facts.outcome == "stops_behind":
+            said.append(f"透过洞口一直能看到{who}")
+        elif c.has("glimpse"):
             said.append(c.pick(f"透过洞口能看到{who}", f"{who}在窗口里露了一下", "从开口处可以瞥见它"))
         if c.facts.outcome == "comes_out":
             said.append(c.pick(f"接着它从{side}边露了出来", f"随后{who}又出现在{side}边"))
@@ -150,10 +168,12 @@ class Chinese(Phrasebook):
 
     def ending(self, c: Context) -> str:
         who, side = zh.the(c, c.main), ZH_SIDE[c.details["direction"]]
-        back = ZH_SIDE[ACROSS[c.details["direction"]]]
+        back, screen = ZH_SIDE[ACROSS[c.details["direction"]]], zh.noun(c, c.things["screen"])
         return {
             "comes_out": c.pick(f"{who}继续向{side}前进", f"最后{who}到了另一边", f"{who}又回到视野里"),
-            "stops_behind": c.pick(f"{who}一直没有从另一边出来", f"最后{who}停在后面", f"{who}留在了后面"),
+            "stops_behind": c.pick(
+                f"{who}一直没有从另一边出来", f"最后{who}停在{screen}后面", f"{who}留在{screen}后面"
+            ),
             "comes_back": c.pick(f"{who}回到了原来的一边", f"最后{who}向{back}退了回去", f"{who}原路返回"),
         }[c.facts.outcome]
 

@@ -22,9 +22,10 @@ class English(Phrasebook):
             f"{en.article(c.main.paint.colour)} pendulum",
         )
         if c.facts.outcome == "swings":
+            both_ways = ("back and forth", "to and fro") if c.details["passes"] >= 2 else ()
             return c.pick(
-                f"{bob} swings {c.pick('back and forth', 'to and fro', 'freely', 'through the air')}",
-                f"{bob} swings from a {c.things['frame'].paint.colour} frame",
+                f"{bob} swings {c.pick('freely', 'through the air', *both_ways)}",
+                f"{bob} swings from {en.article(c.things['frame'].paint.colour)} frame",
             )
         block = en.a(c, c.things["block"], 0.3)
         if c.facts.outcome == "knocks_over":
@@ -35,7 +36,7 @@ class English(Phrasebook):
             )
         return c.pick(
             f"{bob} swings against {block} that does not fall",
-            f"{bob} hits {block} and is stopped",
+            f"{bob} hits {block} and bounces back",
             f"{bob} bumps into {block}, which stays standing",
         )
 
@@ -60,10 +61,10 @@ class English(Phrasebook):
         if _cradle(c):
             row = f"{en.number(c.details['count'])} {en.bare(c, c.main, 0.7)}s"
             n = c.details["lifted"]
-            lifted = "one is" if n == 1 else f"{en.number(n)} are"
+            ball, lifted = en.noun(c, c.main), "one is" if n == 1 else f"{en.number(n)} are"
             return c.pick(
-                f"{row} hang side by side from {frame}, {lifted} drawn aside,",
-                f"a Newton's cradle, {row} in {frame}, has {'one ball' if n == 1 else f'{en.number(n)} balls'} raised",
+                f"{row} hang side by side from {frame}, with {en.number(n)} drawn aside,",
+                f"a Newton's cradle, {row} in {frame}, has {en.number(n)} {ball if n == 1 else f'{ball}s'} raised",
                 f"{frame} holds a row of {row}, and {lifted} lifted to the {_start(c)},",
             )
         ball = en.a(c, c.main, 0.8)
@@ -92,18 +93,20 @@ class English(Phrasebook):
     def story(self, c: Context) -> list[str]:
         side = c.details["direction"]
         if _cradle(c):
-            n, flew = c.details["lifted"], c.details["flew"]
+            ball, n, flew = en.noun(c, c.main), c.details["lifted"], c.details["flew"]
             said = [
                 c.pick(
-                    f"{'the raised ball falls' if n == 1 else 'the raised balls fall'} to the {side}",
+                    f"the raised {f'{ball} falls' if n == 1 else f'{ball}s fall'} to the {side}",
                     f"{'it swings' if n == 1 else 'they swing'} in and {'clicks' if n == 1 else 'click'} against the row",
                 )
             ]
-            said.append(c.pick("the balls in the middle stay almost still", "the push runs through the row"))
+            alone = c.details["count"] - n - flew == 1
+            middle = f"{ball} in the middle stays" if alone else f"{ball}s in the middle stay"
+            said.append(c.pick(f"the {middle} almost still", "the push runs through the row"))
             said.append(
                 c.pick(
-                    f"{'one ball swings' if flew == 1 else f'{en.number(flew)} balls swing'} out on the far side",
-                    f"at the other end {'one ball leaps' if flew == 1 else f'{en.number(flew)} balls leap'} up",
+                    f"{en.number(flew)} {f'{ball} swings' if flew == 1 else f'{ball}s swing'} out on the far side",
+                    f"at the other end {en.number(flew)} {f'{ball} leaps' if flew == 1 else f'{ball}s leap'} up",
                 )
             )
             return said
@@ -139,13 +142,10 @@ class English(Phrasebook):
 
     def ending(self, c: Context) -> str:
         if _cradle(c):
-            return c.pick(
-                "the cradle keeps clicking",
-                "then the motion comes back",
-                "as many fly out as came in"
-                if c.details["flew"] == c.details["lifted"]
-                else "the row swings on",
-            )
+            again = ("the cradle keeps clicking", "then the motion comes back")
+            as_many = c.details["flew"] == c.details["lifted"]
+            end = "as many fly out as came in" if as_many else "the row swings on"
+            return c.pick(*again, end) if c.details.get("returns") else end
         ball = en.the(c, c.main)
         if c.facts.outcome == "swings":
             return c.pick(f"{ball} keeps swinging", "the pendulum swings on", f"{ball} is still in motion")
@@ -154,7 +154,7 @@ class English(Phrasebook):
             return c.pick(
                 "the block lies on the ground", f"{block} is down", "the block has been knocked over"
             )
-        return c.pick("the block still stands", f"{block} has held", "the block has stopped the swing")
+        return c.pick("the block still stands", f"{block} has held", "the block has not fallen")
 
 
 def _start(c: Context) -> str:
@@ -183,17 +183,20 @@ class Chinese(Phrasebook):
             f"一个{colour}单摆",
         )
         if c.facts.outcome == "swings":
+            both_ways = ("来回摆动", "荡来荡去") if c.details["passes"] >= 2 else ()
             return c.pick(
-                f"{bob}来回摆动",
-                f"{bob}自由摆动",
-                f"{bob}荡来荡去",
+                *(f"{bob}{swings}" for swings in ("自由摆动", *both_ways)),
                 f"{bob}在{zh.COLOURS[c.things['frame'].paint.colour]}的架子下摆动",
             )
-        block = zh.a(c, c.things["block"], 0.3)
+        block, thing = zh.a(c, c.things["block"], 0.3), zh.noun(c, c.things["block"])
         if c.facts.outcome == "knocks_over":
-            return c.pick(f"{bob}摆下来撞倒{block}", f"{bob}荡过去把{block}撞倒", f"{bob}撞上{block},它倒了")
+            return c.pick(
+                f"{bob}摆下来撞倒{block}", f"{bob}荡过去把{block}撞倒", f"{bob}撞上{block},{thing}倒了"
+            )
         return c.pick(
-            f"{bob}撞上{block},它没有倒", f"{bob}摆过去被{block}挡住", f"{bob}碰到{block}停了下来,没有撞倒它"
+            f"{bob}撞上{block},{thing}没有倒",
+            f"{bob}摆过去被{block}挡住",
+            f"{bob}撞上{block}弹了回来,没有撞倒它",
         )
 
     def opening(self, c: Context) -> str:
@@ -233,17 +236,17 @@ class Chinese(Phrasebook):
             lifted, flew = c.details["lifted"], zh.number(c.details["flew"])
             n = f"{zh.number(lifted)}个" if lifted > 1 else ""
             return [
-                c.pick(f"抬起的{n}球向{side}落下", "球摆回来撞在整排球上"),
+                c.pick(f"抬起的{n}球向{side}落下", "球摆下来撞在整排球上"),
                 c.pick("中间的球几乎不动", "冲击沿着整排球传过去"),
                 c.pick(f"另一端有{flew}个球摆了出去", f"最外边的{flew}个球弹起"),
             ]
         ball = zh.the(c, c.main)
-        said = [c.pick(f"{ball}向{side}摆下", f"{ball}沿着弧线落下", f"{ball}越荡越快")]
+        said = [c.pick(f"{ball}向{side}摆下", f"{ball}沿着弧线落下", f"{ball}加速摆下")]
         if c.facts.outcome == "swings":
             if c.details["passes"]:
                 said.append(
                     c.pick(
-                        f"它{zh.number(c.details['passes'])}次经过最低点", "它在另一边升起", "它荡到另一侧"
+                        f"它经过最低点{zh.number(c.details['passes'])}次", "它在另一边升起", "它荡到另一侧"
                     )
                 )
             return said
@@ -251,25 +254,24 @@ class Chinese(Phrasebook):
         if c.has("strike"):
             said.append(c.pick(f"它撞上{block}", f"它碰到{block}", f"{block}被撞到"))
         if c.facts.outcome == "knocks_over":
-            said.append(c.pick(f"{block}翻倒了", f"{block}倒在地上", "它应声倒下"))
+            said.append(c.pick(f"{block}翻倒了", f"{block}倒在地上", f"{block}应声倒下"))
         else:
             said.append(c.pick(f"{block}没有倒", f"{block}稳稳立着", f"{ball}被弹了回来"))
         return said
 
     def ending(self, c: Context) -> str:
         if _cradle(c):
-            return c.pick(
-                "牛顿摆继续来回碰撞",
-                "随后运动又传了回来",
-                "撞进来几个,就弹出去几个" if c.details["flew"] == c.details["lifted"] else "整排球继续摆动",
-            )
+            again = ("牛顿摆继续来回碰撞", "随后运动又传了回来")
+            as_many = c.details["flew"] == c.details["lifted"]
+            end = "撞进来几个,就弹出去几个" if as_many else "整排球继续摆动"
+            return c.pick(*again, end) if c.details.get("returns") else end
         ball = zh.the(c, c.main)
         if c.facts.outcome == "swings":
             return c.pick(f"{ball}继续摆动", "单摆还在摆", f"{ball}没有停下")
-        block = zh.the(c, c.things["block"])
+        block, thing = zh.the(c, c.things["block"]), zh.noun(c, c.things["block"])
         if c.facts.outcome == "knocks_over":
-            return c.pick("挡路的方块倒在地上", f"{block}倒了", "方块被撞倒了")
-        return c.pick("方块依然立着", f"{block}没有倒", "方块挡住了它")
+            return c.pick(f"挡路的{thing}倒在地上", f"{block}倒了", f"{thing}被撞倒了")
+        return c.pick(f"{thing}依然立着", f"{block}没有倒", f"{thing}挡住了它")
 
 
 def _chinese_start(c: Context) -> str:

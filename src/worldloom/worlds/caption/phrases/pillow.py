@@ -23,7 +23,7 @@ class English(Phrasebook):
                 f"{who} rolls across {pillow} and off", f"{who} rolls off {pillow}", f"{who} rolls over {pillow} to the {side}", f"{who} drops onto {pillow} and rolls off to the {side}"
             ),
             "lifted_off": c.pick(
-                f"{who} sinks into {pillow} and is lifted off", f"{who} on a rope dents {pillow} and is pulled up again", f"{who} is let down on {pillow} and raised again", f"{who} presses into {pillow}, then a rope lifts it"
+                f"{who} sinks into {pillow} and is lifted off", f"{who} on a rope dents {pillow} and is pulled up again", f"{who} drops onto {pillow} and is raised again", f"{who} presses into {pillow}, then a rope lifts it"
             ),
         }[c.facts.outcome]  # fmt: skip
 
@@ -32,7 +32,7 @@ class English(Phrasebook):
         rope = c.pick(" on a rope", " hanging from a rope") if c.details["rope"] else ""
         return c.pick(
             f"{who}{rope} is above {pillow} lying",
-            f"{pillow} lies under {who}{rope}",
+            f"with {who}{rope} in mid-air above it, {pillow} lies",
             f"{who}{rope} comes down on {pillow}",
         )
 
@@ -68,7 +68,7 @@ class English(Phrasebook):
                 )
             )
         elif c.facts.outcome == "lifted_off":
-            said.append(c.pick("then the rope goes taut and draws it up", f"the rope pulls {who} up again"))
+            said.append(c.pick("then the rope draws it up", f"the rope pulls {who} up again"))
         return said
 
     def ending(self, c: Context) -> str:
@@ -93,9 +93,9 @@ class Chinese(Phrasebook):
     def line(self, c: Context) -> str:
         who, pillow, side = self._weight(c, 0.4), self._pillow(c, 0.6), ZH_SIDE[c.details["direction"]]
         return {
-            "stays": c.pick(f"{who}陷进{pillow}里", f"{who}落到{pillow}上,停在那里", f"{who}掉在{pillow}上,压出一个坑", f"{pillow}被{who}压凹了", f"{who}慢慢陷入{pillow}"),
+            "stays": c.pick(f"{who}陷进{pillow}里", f"{who}落到{pillow}上,停在那里", f"{who}掉在{pillow}上,压出一个坑", f"{pillow}被{who}压凹了", f"{who}陷入{pillow}"),
             "rolls_off": c.pick(f"{who}滚过{pillow},滚了下去", f"{who}从{pillow}上滚下来", f"{who}在{pillow}上向{side}滚过", f"{who}落到{pillow}上,向{side}滚下去"),
-            "lifted_off": c.pick(f"{who}陷进{pillow},又被提起来", f"绳子吊着的{self._bare(c)}压凹{pillow},又被拉起", f"{who}落在{pillow}上,然后被吊走", f"{who}压进{pillow},随后绳子把它拉起来"),
+            "lifted_off": c.pick(f"{who}陷进{pillow},又被提起来", f"绳子吊着的{self._bare(c)}压凹{pillow},又被拉起", f"{who}落在{pillow}上,然后被吊起来", f"{who}压进{pillow},随后绳子把它拉起来"),
         }[c.facts.outcome]  # fmt: skip
 
     def opening(self, c: Context) -> str:
@@ -121,7 +121,7 @@ class Chinese(Phrasebook):
         if c.facts.outcome == "rolls_off":
             said.append(c.pick("它继续滚动,凹坑跟着它移动", f"凹痕随着{who}一路移动"))
         elif c.facts.outcome == "lifted_off":
-            said.append(c.pick("接着绳子绷紧,把它拉了上去", f"绳子把{who}重新提起"))
+            said.append(c.pick("接着绳子把它拉了上去", f"绳子把{who}重新提起"))
         return said
 
     def ending(self, c: Context) -> str:
@@ -131,7 +131,7 @@ class Chinese(Phrasebook):
             "rolls_off": c.pick(
                 f"{who}离开了枕头,枕头又鼓起来", f"{who}从枕头{side}边滚了下去", "枕头恢复了原来的样子"
             ),
-            "lifted_off": c.pick(f"{who}悬在枕头上方", "枕头慢慢恢复原状", f"{who}离开后,枕头又鼓了起来"),
+            "lifted_off": c.pick(f"{who}悬在枕头上方", "枕头恢复原状", f"{who}离开后,枕头又鼓了起来"),
         }[c.facts.outcome]
 
     def _bare(self, c: Context) -> str:

@@ -11,9 +11,9 @@ ZH_SIDE = {"right": "右", "left": "左"}
 
 
 def _share(c: Context) -> str:
-    """How much of the cup was spilled: "few", "half" or "most"."""
+    """How much of the cup was spilled: "few", "third", "half" or "most"."""
     share = c.details["spilled"] / c.details["grains"]
-    return "few" if share < 0.35 else "half" if share < 0.65 else "most"
+    return "few" if share < 0.25 else "third" if share < 0.42 else "half" if share < 0.6 else "most"
 
 
 class English(Phrasebook):
@@ -34,7 +34,7 @@ class English(Phrasebook):
 
     def opening(self, c: Context) -> str:
         cup, beads = en.a(c, c.main, 0.8), self._beads(c)
-        count = c.pick("about twenty", "a couple of dozen", "many", "lots of")
+        count = c.pick("more than twenty", "a couple of dozen", "many", "lots of")
         return c.pick(
             f"{cup} holding {count} {beads} hangs on a stand",
             f"{cup} filled with {beads} is mounted on a stand",
@@ -50,7 +50,7 @@ class English(Phrasebook):
         kind = c.details["kind"]
         said = [{
             "upright": c.pick(f"the cup leans gently to the {side}", f"the cup sways to the {side} and back"),
-            "tilted": c.pick(f"the cup tilts to the {side} and comes upright again", f"the cup tips far to the {side}, then turns back"),
+            "tilted": c.pick(f"the cup tilts to the {side}", f"the cup tips far to the {side}"),
             "upturned": c.pick(f"the cup turns over to the {side}", f"the cup rotates {side} until it is upside down"),
         }[kind]]  # fmt: skip
         if c.has("spill"):
@@ -69,12 +69,17 @@ class English(Phrasebook):
                     "they hit the ground below",
                 )
             )
+        if c.details.get("righted"):
+            said.append("the cup comes upright again")
         return said
 
     def ending(self, c: Context) -> str:
-        few = {"few": "a few of the beads", "half": "about half of the beads", "most": "most of the beads"}[
-            _share(c)
-        ]
+        few = {
+            "few": "a few of the beads",
+            "third": "about a third of the beads",
+            "half": "about half of the beads",
+            "most": "most of the beads",
+        }[_share(c)]
         return {
             "stays_full": c.pick("all the beads stay inside", "the cup is as full as before", "not a single bead is lost"),
             "some_spill": c.pick(f"{few} have been spilled", f"{few} have fallen out, the rest stay in the cup", f"the cup has lost {few}"),
@@ -82,7 +87,8 @@ class English(Phrasebook):
         }[c.facts.outcome]  # fmt: skip
 
     def _beads(self, c: Context) -> str:
-        return f"{c.cast[1].paint.colour} {c.pick('beads', 'beads', 'little balls', 'marbles')}"
+        colour = c.cast[1].paint.colour
+        return c.pick(f"{colour} beads", f"little {colour} balls")
 
 
 class Chinese(Phrasebook):
@@ -99,7 +105,7 @@ class Chinese(Phrasebook):
         cup, beads = zh.a(c, c.main, 0.8), self._beads(c)
         return c.pick(
             f"{cup}架在支架上,里面装着许多{beads}",
-            f"{cup}里盛着二十来颗{beads}",
+            f"{cup}里盛着二十多颗{beads}",
             f"支架上的{zh.bare(c, c.main, 0.8)}装满了{beads}",
         )
 
@@ -111,17 +117,24 @@ class Chinese(Phrasebook):
         side, beads = ZH_SIDE[c.details["direction"]], c.pick("珠子", "小球")
         said = [{
             "upright": c.pick(f"杯子轻轻向{side}倾", f"杯子向{side}晃一下又回来"),
-            "tilted": c.pick(f"杯子向{side}倾倒,然后又转正", f"杯子大幅向{side}歪,随后回正"),
+            "tilted": c.pick(f"杯子向{side}倾倒", f"杯子大幅向{side}歪"),
             "upturned": c.pick(f"杯子向{side}翻转", f"杯子往{side}转,直到杯口朝下"),
         }[c.details["kind"]]]  # fmt: skip
         if c.has("spill"):
             said.append(c.pick(f"{beads}开始滚出来", f"最上面的{beads}越过杯沿", f"{beads}纷纷掉出"))
         if c.has("land"):
             said.append(c.pick("它们落到地上散开", "它们掉下去,四处滚动", "它们落在下面的地上"))
+        if c.details.get("righted"):
+            said.append("杯子随后回正")
         return said
 
     def ending(self, c: Context) -> str:
-        few = {"few": "少数几颗珠子", "half": "大约一半的珠子", "most": "大部分珠子"}[_share(c)]
+        few = {
+            "few": "几颗珠子",
+            "third": "大约三分之一的珠子",
+            "half": "大约一半的珠子",
+            "most": "大部分珠子",
+        }[_share(c)]
         return {
             "stays_full": c.pick("珠子都还在杯子里", "杯子和原来一样满", "一颗珠子也没有掉"),
             "some_spill": c.pick(f"{few}洒了出来", f"{few}掉了出来,其余的留在杯里", f"杯子里少了{few}"),
@@ -129,4 +142,4 @@ class Chinese(Phrasebook):
         }[c.facts.outcome]
 
     def _beads(self, c: Context) -> str:
-        return f"{zh.COLOURS[c.cast[1].paint.colour]}{c.pick('', '的')}{c.pick('珠子', '小珠子', '小球')}"
+        return f"{zh.COLOURS[c.cast[1].paint.colour]}{c.pick('珠子', '小珠子', '小球')}"

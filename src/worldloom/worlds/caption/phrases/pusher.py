@@ -98,7 +98,7 @@ class Chinese(Phrasebook):
             "slides": c.pick(f"{arm}把{block}向{side}推", f"{arm}在桌上推动{block}", f"{arm}推着{block}在桌面上滑动", f"{block}被{arm}推向{side}边"),
             "topples": c.pick(f"{arm}推倒{block}", f"{arm}把{block}推倒在桌上", f"{arm}碰倒了{block}", f"{block}被{arm}推倒"),
             "falls_off": c.pick(f"{arm}把{block}推下桌子", f"{arm}把{block}推出桌边", f"{block}被{arm}推下桌", f"{arm}让{block}从桌上掉下去"),
-            "missed": c.pick(f"{arm}没有碰到{block}", f"{arm}从{block}旁边扫过", f"{arm}擦过{block}却没碰着", f"{arm}在桌上错过了{block}"),
+            "missed": c.pick(f"{arm}没有碰到{block}", f"{arm}从{block}旁边扫过", f"{arm}从{block}旁边掠过,没有碰到它"),
         }[c.facts.outcome]  # fmt: skip
 
     def opening(self, c: Context) -> str:

@@ -17,7 +17,7 @@ class English(Phrasebook):
                 f"{who} sticks on {ramp} and does not slide",
                 f"{who} rests on {ramp} without sliding",
                 f"{who} is set on {ramp} and does not move",
-                f"{who} on {ramp}, held by friction",
+                f"friction holds {who} on {ramp}",
             )
         goes = c.pick("rolls", "rolls") if c.facts.outcome == "rolls_down" else c.pick("slides", "slips")
         tail = c.pick("", "", f" to the {side}")
@@ -28,7 +28,7 @@ class English(Phrasebook):
                 f" and bumps into {en.article(c.things['wall'].paint.colour)} wall",
             )
         elif c.details["reached_floor"] and c.chance(0.2):
-            tail += c.pick(" onto the floor", " and out onto the ground")
+            return f"{who} {goes} down {ramp} to the bottom"
         return c.pick(
             f"{who} {goes} down {ramp}{tail}",
             f"{who} {goes} off {ramp}{tail}"
@@ -82,7 +82,7 @@ class English(Phrasebook):
                 c.pick(
                     f"it hits the {c.things['wall'].paint.colour} wall",
                     f"{who} bumps into the wall",
-                    "the wall stops its run",
+                    "it runs into the wall",
                 )
             )
         return said
@@ -96,7 +96,7 @@ class English(Phrasebook):
         if c.details["hit_wall"]:
             return c.pick(
                 f"{who} ends up near the wall",
-                "the run ends at the wall",
+                "it has reached the wall",
                 f"{who} has come all the way to the wall",
             )
         if c.details["reached_floor"]:
@@ -172,7 +172,7 @@ class Chinese(Phrasebook):
         if c.facts.outcome == "sticks":
             return c.pick(f"{who}仍在斜坡上", f"{who}没有移动", "最后它还在原来的地方")
         if c.details["hit_wall"]:
-            return c.pick(f"{who}最后到了墙边", "它一直到了墙边", f"{who}在墙边结束了行程")
+            return c.pick(f"{who}最后到了墙边", "它一直到了墙边", f"{who}到达了墙边")
         if c.details["reached_floor"]:
             return c.pick(f"{who}在地面上继续前进", f"{who}离开了斜坡", "它已经到了平地上")
         return c.pick(f"{who}还在往下走", "它还没有到坡底")

@@ -8,6 +8,18 @@ from worldloom.worlds.caption.context import Context
 from worldloom.worlds.caption.phrasebook import Phrasebook
 
 
+def _in_order(c: Context, strike: str, fall: str, land: str) -> list[str]:
+    """The clauses in order of time; the ball's landing is left out where it comes between the blocks' falls."""
+    lands, falls = [event.frame for event in c.events("land")], [event.frame for event in c.events("fall")]
+    if not lands or (falls and falls[0] <= lands[0] < falls[-1]):
+        said = [strike, fall]
+    elif falls and lands[0] < falls[0]:
+        said = [strike, land, fall]
+    else:
+        said = [strike, fall, land]
+    return [clause for clause in said if clause]
+
+
 class English(Phrasebook):
     def line(self, c: Context) -> str:
         ball, pile = en.a(c, c.main, 0.35), self._pile(c, 0.3)
@@ -44,32 +56,32 @@ class English(Phrasebook):
         ball, kind = en.the(c, c.main), c.details["kind"]
         if not c.has("strike"):
             return [c.pick(f"{ball} does not touch the {kind}", f"{ball} goes by without a hit")]
-        said = [
-            c.pick(f"{ball} hits the {kind}", f"{ball} strikes the blocks", f"the {kind} is struck by {ball}")
-        ]
+        strike = c.pick(
+            f"{ball} hits the {kind}", f"{ball} strikes the blocks", f"the {kind} is struck by {ball}"
+        )
         fallen, count = c.details["fallen"], c.details["count"]
         if fallen == count:
-            said.append(
-                c.pick(
-                    f"all {en.number(count)} blocks tumble",
-                    "every block comes down",
-                    "not one block keeps its place",
-                )
+            fall = c.pick(
+                f"all {en.number(count)} blocks tumble",
+                "every block comes down",
+                "not one block keeps its place",
             )
         elif fallen:
-            said.append(c.pick(f"{en.number(fallen)} of the {en.number(count)} blocks {'falls' if fallen == 1 else 'fall'}",
-                               f"{en.number(fallen)} {'block comes' if fallen == 1 else 'blocks come'} down"))  # fmt: skip
+            fall = c.pick(
+                f"{en.number(fallen)} of the {en.number(count)} blocks {'falls' if fallen == 1 else 'fall'}",
+                f"{en.number(fallen)} {'block comes' if fallen == 1 else 'blocks come'} down",
+            )
         else:
-            said.append(c.pick("the blocks stay where they are", "no block falls", f"{ball} bounces back"))
-        if c.has("land"):
-            said.append(c.pick(f"{ball} drops to the ground", f"{ball} lands on the ground", ""))
-        return [clause for clause in said if clause]
+            fall = c.pick("the blocks stay where they are", "no block falls", f"{ball} bounces back")
+        return _in_order(
+            c, strike, fall, c.pick(f"{ball} drops to the ground", f"{ball} lands on the ground", "")
+        )
 
     def ending(self, c: Context) -> str:
         kind = c.details["kind"]
         left = c.details["count"] - c.details["fallen"]
         return {
-            "topples": c.pick(f"the {kind} is down", f"the {kind} has collapsed", "the blocks lie on the ground" if not left else "most blocks lie on the ground" if left * 4 < c.details["count"] else "the ground is littered with blocks"),
+            "topples": c.pick(f"the {kind} is down", f"the {kind} has collapsed", "the blocks lie on the ground" if not left else "most blocks lie on the ground" if left * 4 < c.details["count"] else "the ground is littered with blocks" if c.details.get("scattered") else f"the {kind} has come down"),
             "loses_some": c.pick(f"the rest of the {kind} stays up", f"{en.number(left)} blocks still stand", f"most of the {kind} is still standing"),
             "stands": c.pick(f"the {kind} still stands", f"in the end the {kind} is standing", f"the {kind} has held"),
         }[c.facts.outcome]  # fmt: skip
@@ -107,9 +119,15 @@ class Chinese(Phrasebook):
         name = c.pick(*KINDS[c.details["kind"]][1])
         n = zh.number(c.details["fallen"])
         result = {
-            "topples": c.pick(f"{name}塌了", "把它撞倒了", "积木散落一地", f"{name}倒了下来", "积木纷纷倒下"),
+            "topples": c.pick(
+                f"{name}塌了",
+                "把它撞倒了",
+                "积木散落一地" if c.details.get("scattered") else f"{name}垮了",
+                f"{name}倒了下来",
+                "积木纷纷倒下",
+            ),
             "loses_some": c.pick(f"撞掉了{n}块积木", f"有{n}块积木掉了下来", f"掉了{n}块,其余的没倒"),
-            "stands": c.pick("被弹开了", f"{name}没有倒", "一块积木也没掉", f"{name}稳稳没倒"),
+            "stands": c.pick("被弹开了", f"{name}没有倒", "一块积木也没掉", f"{name}稳稳地立着"),
         }[c.facts.outcome]
         return f"{ball}{c.pick('撞上', '击中', '砸向', '飞过来撞到')}{pile},{result}"
 
@@ -126,28 +144,27 @@ class Chinese(Phrasebook):
         ball, name = zh.the(c, c.main), c.pick(*KINDS[c.details["kind"]][1])
         if not c.has("strike"):
             return [c.pick(f"{ball}没有碰到{name}", f"{ball}擦身而过")]
-        said = [c.pick(f"{ball}撞上{name}", f"{ball}打在积木上", f"{name}被{ball}击中")]
+        strike = c.pick(f"{ball}撞上{name}", f"{ball}打在积木上", f"{name}被{ball}击中")
         fallen, count = c.details["fallen"], c.details["count"]
         if fallen == count:
-            said.append(c.pick(f"{zh.number(count)}块积木全部倒下", "所有积木都掉了下来"))
+            fall = c.pick(f"{zh.number(count)}块积木全部倒下", "所有积木都掉了下来")
         elif fallen:
-            said.append(
-                c.pick(
-                    f"{zh.number(count)}块积木里有{zh.number(fallen)}块掉下来",
-                    f"{zh.number(fallen)}块积木落下",
-                )
+            fall = c.pick(
+                f"{zh.number(count)}块积木里有{zh.number(fallen)}块掉下来", f"{zh.number(fallen)}块积木落下"
             )
         else:
-            said.append(c.pick("积木都留在原处", "没有积木掉落", f"{ball}被弹了回来"))
-        if c.has("land"):
-            said.append(c.pick(f"{ball}掉到地上", f"{ball}落地", ""))
-        return [clause for clause in said if clause]
+            fall = c.pick("积木都留在原处", "没有积木掉落", f"{ball}被弹了回来")
+        return _in_order(c, strike, fall, c.pick(f"{ball}掉到地上", f"{ball}落地", ""))
 
     def ending(self, c: Context) -> str:
         name = c.pick(*KINDS[c.details["kind"]][1])
         left = c.details["count"] - c.details["fallen"]
         return {
-            "topples": c.pick(f"{name}已经倒了", f"{name}塌了", "地上散着积木"),
+            "topples": c.pick(
+                f"{name}已经倒了",
+                f"{name}塌了",
+                "地上散着积木" if c.details.get("scattered") else f"{name}垮了下来",
+            ),
             "loses_some": c.pick(
                 f"{name}的其余部分还立着", f"还有{zh.number(left)}块积木没倒", f"{name}大部分还在"
             ),
@@ -165,6 +182,5 @@ class Chinese(Phrasebook):
         )
         if c.chance(counted):
             return f"一{measure}由{zh.number(c.details['count'])}块{colour}积木搭成的{names[1]}"
-        name = c.pick(*names)
-        link = "的" if len(name) == 1 or len(colours) > 1 else c.pick("", "的")
-        return f"一{measure}{colour}{link}{name}"
+        link = "的" if len(colours) > 1 else c.pick("", "的")
+        return f"一{measure}{colour}{link}{names[0]}"
