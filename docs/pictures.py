@@ -3,7 +3,7 @@
     python docs/pictures.py
 
 One row for each command goes to docs/pictures/verbs.webp, under the command itself. Seed 0 is added where a command
-names none; commands that take minutes (a minute of footage, full HD) are left out.
+names none; commands that take minutes (a minute of footage, full HD) and examples with dots are left out.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from worldloom.core.video import read_video
 
 ROOT = Path(__file__).resolve().parent.parent
 PICTURES = ROOT / "docs" / "pictures"
-LONG = ("--seconds 60", "--size 1080p")
+LEFT_OUT = ("--seconds 60", "--size 1080p", "…")
 VERBS = ("generate", "image", "extend", "loop", "connect", "edit", "remix", "recut", "storyboard")
 COLUMNS = 9
 
@@ -31,7 +31,9 @@ def commands() -> list[list[str]]:
     lines = (ROOT / "README.md").read_text().splitlines()
     shown = [shlex.split(line, comments=True) for line in lines if line.startswith("worldloom ")]
     return [
-        words for words in shown if words[1] in VERBS and not any(long in " ".join(words) for long in LONG)
+        words
+        for words in shown
+        if words[1] in VERBS and not any(part in " ".join(words) for part in LEFT_OUT)
     ]
 
 
