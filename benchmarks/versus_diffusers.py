@@ -102,7 +102,7 @@ def memory(pair: Pair, setting: Setting) -> dict[str, float]:
     for side in SIDES:
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
             peaks[side] = pool.submit(
-                _peak_memory, pair.name, side, setting, torch.get_num_threads()
+                _peak_memory, (pair.name, pair.shape), side, setting, torch.get_num_threads()
             ).result()
     return peaks
 
