@@ -41,7 +41,7 @@ def test_pictures_keep_their_one_frame(dataset):
 def test_captions_have_both_languages_and_all_lengths(dataset):
     captions = dataset.captions(1)
     assert all(len(captions[lang][length]) == 2 for lang in LANGUAGES for length in LENGTHS)
-    assert dataset.meta(1)["truth"]["color"] in captions["en"]["short"][0]
+    assert dataset.meta(1)["truth"]["objects"][0]["colour"] in captions["en"]["short"][0]
 
 
 def test_index_that_lies_about_a_size_is_a_failure(folder, tmp_path):
