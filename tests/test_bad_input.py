@@ -163,7 +163,7 @@ WORDS: dict[str, tuple[list[str], int, str]] = {
         "line 3: the words last no time",
     ),
     "card with sound alone": (["storyboard", "loud.yaml", "-o", "out.mp4"], WRONG, "loud.yaml, line 3"),
-    "unknown recipe": (["train", "dit_colossal"], WRONG, "vae_tiny"),
+    "unknown recipe": (["train", "dit_colossal"], WRONG, "neither a course (debug, tiny) nor a recipe"),
     "unknown recipe field": (["train", "vae_debug", "--trainer.sparkle=1"], WRONG, "sparkle"),
     "recipe value of another kind": (["train", "vae_debug", "--trainer.seed=many"], WRONG, "many"),
     "recipe change without value": (["train", "vae_debug", "--trainer.seed"], WRONG, "--name.of.field=value"),

@@ -274,12 +274,10 @@ def _worlds(args: argparse.Namespace) -> Outcome:
 def _train(args: argparse.Namespace) -> Outcome:
     from dataclasses import asdict
 
-    from worldloom.recipes.command import train
-    from worldloom.recipes.course import COURSES, follow
+    from worldloom.recipes.course import start
 
     folder = Path("runs") / args.recipe if args.run is None else args.run
-    run = follow if args.recipe in COURSES else train
-    outcome = run(args.recipe, args.changes, folder, resume=args.resume, quiet=args.quiet)
+    outcome = start(args.recipe, args.changes, folder, resume=args.resume, quiet=args.quiet)
     return {**asdict(outcome), "run": str(outcome.run)}, ""
 
 
