@@ -274,10 +274,14 @@ def _worlds(args: argparse.Namespace) -> Outcome:
 def _train(args: argparse.Namespace) -> Outcome:
     from dataclasses import asdict
 
-    from worldloom.recipes.course import start
+    from worldloom.recipes.registry import COURSES
 
+    if args.recipe in COURSES:
+        from worldloom.recipes.course import follow as run
+    else:
+        from worldloom.recipes.command import train as run
     folder = Path("runs") / args.recipe if args.run is None else args.run
-    outcome = start(args.recipe, args.changes, folder, resume=args.resume, quiet=args.quiet)
+    outcome = run(args.recipe, args.changes, folder, resume=args.resume, quiet=args.quiet)
     return {**asdict(outcome), "run": str(outcome.run)}, ""
 
 

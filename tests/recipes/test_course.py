@@ -5,6 +5,7 @@ import pytest
 from worldloom.cli import main
 from worldloom.core.error import UsageError
 from worldloom.generate.pipeline import Pipeline
+from worldloom.recipes import registry
 from worldloom.recipes.course import COURSES, _batches, follow, stages
 from worldloom.recipes.registry import recipe_named
 
@@ -20,7 +21,7 @@ def folder(tmp_path_factory):
 @pytest.mark.parametrize("name", sorted(COURSES))
 def test_the_stages_are_recipes_and_share_all_the_minutes(name, tmp_path):
     course = COURSES[name]()
-    assert course.name == name
+    assert course.name == name and tuple(sorted(COURSES)) == registry.COURSES
     listed = list(stages(course, tmp_path))
     assert sum(stage.share for stage in listed) == pytest.approx(1)
     assert all(recipe_named(stage.recipe) for stage in listed)

@@ -1,10 +1,10 @@
 import pytest
 
 from worldloom.core.error import UsageError
-from worldloom.worlds.composition import UNSEEN, is_unseen, main_paint
+from worldloom.worlds.composition import UNSEEN, is_unseen
 from worldloom.worlds.families import FAMILIES
 from worldloom.worlds.look import COLOURS
-from worldloom.worlds.plan import ANOTHER, DatasetPlan
+from worldloom.worlds.plan import ANOTHER, DatasetPlan, main_paint
 from worldloom.worlds.stage import FPS, simulate
 
 

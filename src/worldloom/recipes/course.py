@@ -13,7 +13,7 @@ from worldloom.core.config import from_dict, override, to_dict
 from worldloom.core.error import UsageError
 from worldloom.core.file import read_json, write_json
 from worldloom.recipes.command import train
-from worldloom.recipes.registry import RECIPES, recipe_named
+from worldloom.recipes.registry import recipe_named
 from worldloom.training.export import export
 from worldloom.training.trainer import Outcome
 from worldloom.worlds.dataset import write_dataset
@@ -60,19 +60,6 @@ def debug() -> Course:
 
 
 COURSES: dict[str, Callable[[], Course]] = {"tiny": tiny, "debug": debug}
-
-
-def start(
-    name: str, changes: Mapping[str, str], folder: Path, resume: bool = True, quiet: bool = False
-) -> Outcome:
-    """Follow the course or run the recipe of that name in `folder`; UsageError for neither, with all names."""
-    if name in COURSES:
-        return follow(name, changes, folder, resume, quiet)
-    if name not in RECIPES:
-        raise UsageError(
-            f"{name!r} is neither a course ({', '.join(sorted(COURSES))}) nor a recipe ({', '.join(sorted(RECIPES))})"
-        )
-    return train(name, changes, folder, resume, quiet)
 
 
 def follow(

@@ -23,11 +23,15 @@ _MAKERS: tuple[Callable[[], Any], ...] = (
     upsampler_tiny,
     upsampler_debug,
 )
+COURSES = ("debug", "tiny")
+"""Names of what `course.py` follows; here, since a course renders and recipes run where no simulator is installed."""
 RECIPES = {make.__name__: make for make in _MAKERS}
 
 
 def recipe_named(name: str) -> Recipe:
     """The recipe `name`; raises UsageError with the names there are."""
     if name not in RECIPES:
-        raise UsageError(f"recipe {name!r} is unknown; choose one of {', '.join(sorted(RECIPES))}")
+        raise UsageError(
+            f"{name!r} is neither a course ({', '.join(COURSES)}) nor a recipe ({', '.join(sorted(RECIPES))})"
+        )
     return RECIPES[name]()

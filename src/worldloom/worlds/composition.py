@@ -8,10 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from worldloom.core.seed import numpy_generator
-from worldloom.worlds.families import family as find_family
-from worldloom.worlds.look import Paint, draw_look
-
 UNSEEN: Mapping[str, str] = {
     "basketball": "green",
     "billiards": "cyan",
@@ -33,10 +29,3 @@ UNSEEN: Mapping[str, str] = {
 def is_unseen(family: str, colour: str) -> bool:
     """Whether training sets leave out this family with a main object of this colour."""
     return UNSEEN.get(family) == colour
-
-
-def main_paint(family: str, seed: int, seconds: float) -> Paint:
-    """Return the paint of a take's main object without simulating it; `seconds` is the take's duration."""
-    world = find_family(family)
-    parameters = world.draw(numpy_generator("world", family, seed), seconds)
-    return world.build(parameters, draw_look(numpy_generator("look", family, seed))).things[0].paint

@@ -8,8 +8,10 @@ from typing import Any
 
 from worldloom.core.error import UsageError
 from worldloom.core.seed import numpy_generator
-from worldloom.worlds.composition import UNSEEN, is_unseen, main_paint
+from worldloom.worlds.composition import UNSEEN, is_unseen
 from worldloom.worlds.families import FAMILIES
+from worldloom.worlds.families import family as find_family
+from worldloom.worlds.look import Paint, draw_look
 from worldloom.worlds.stage import FPS
 
 # Width x height with the share of takes; the three shapes have nearly the same area.
@@ -108,3 +110,10 @@ class SamplePlan:
     @property
     def picture(self) -> bool:
         return self.num_frames == 1
+
+
+def main_paint(family: str, seed: int, seconds: float) -> Paint:
+    """Return the paint of a take's main object without simulating it; `seconds` is the take's duration."""
+    world = find_family(family)
+    parameters = world.draw(numpy_generator("world", family, seed), seconds)
+    return world.build(parameters, draw_look(numpy_generator("look", family, seed))).things[0].paint
