@@ -276,12 +276,15 @@ def _train(args: argparse.Namespace) -> Outcome:
 
     from worldloom.recipes.registry import COURSES
 
-    if args.recipe in COURSES:
-        from worldloom.recipes.course import follow as run
-    else:
-        from worldloom.recipes.command import train as run
     folder = Path("runs") / args.recipe if args.run is None else args.run
-    outcome = run(args.recipe, args.changes, folder, resume=args.resume, quiet=args.quiet)
+    if args.recipe in COURSES:
+        from worldloom.recipes.course import follow
+
+        outcome = follow(args.recipe, args.changes, folder, resume=args.resume, quiet=args.quiet)
+    else:
+        from worldloom.recipes.command import train
+
+        outcome = train(args.recipe, args.changes, folder, resume=args.resume, quiet=args.quiet)
     return {**asdict(outcome), "run": str(outcome.run)}, ""
 
 
