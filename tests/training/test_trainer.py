@@ -92,7 +92,7 @@ def test_a_time_budget_ends_the_run(folder, tmp_path):
 
 
 def test_wrong_requests_are_named(vae_run, folder, tmp_path):
-    with pytest.raises(UsageError, match=r"'vae_huge' is unknown; choose one of .*vae_tiny"):
+    with pytest.raises(UsageError, match=r"'vae_huge' is neither a course .*vae_tiny"):
         train("vae_huge", {}, tmp_path / "a")
     with pytest.raises(UsageError, match=r"has no field 'learning_rat'; allowed: .*learning_rate"):
         train("vae_debug", {"optimizer.learning_rat": "1"}, tmp_path / "a")
