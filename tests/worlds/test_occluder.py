@@ -64,5 +64,22 @@ def test_a_caption_has_one_noun_for_one_thing_and_a_window_hides_nothing(truths:
                 assert not re.search("消失|看不见|隐没", text), text
 
 
+def test_what_the_boards_hide_on_its_way_to_the_window_does_not_stay_in_sight(truths: list[dict]) -> None:
+    hidden = 0
+    for truth in truths:
+        parameters, way = truth["parameters"], np.abs(np.asarray(truth["objects"][0]["position"])[:, 0])
+        size = parameters["size"]
+        gone = (way + size < parameters["half_width"]) & (way > 1.8 * size)
+        if truth["facts"]["outcome"] == "stops_behind" and parameters["hole"] and gone.any():
+            hidden += 1
+            assert not re.search("stays in sight|一直能看到", str(caption_truth(truth, 30))), truth["seed"]
+    assert hidden
+
+
+def test_a_sentence_is_not_two_with_a_comma_between(truths: list[dict]) -> None:
+    said = str([caption_truth(truth, 30)["en"] for truth in truths])
+    assert "othing comes out and " in said and "othing comes out, " not in said
+
+
 def test_same_seed_same_truth() -> None:
     assert simulate("occluder", 3, num_frames=17) == simulate("occluder", 3, num_frames=17)

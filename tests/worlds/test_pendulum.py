@@ -69,6 +69,36 @@ def test_captions_say_no_more_swings_than_there_are(truths: list[dict]) -> None:
             assert not re.search("back and forth|to and fro|来回|荡来荡去", said), truth["seed"]
 
 
+def _said(truth: dict) -> dict[str, str]:
+    """Thirty captions of each length in each language, one to a line."""
+    captions = caption_truth(truth, 30)
+    return {
+        language: "\n".join(text for texts in lengths.values() for text in texts)
+        for language, lengths in captions.items()
+    }
+
+
+def test_a_floor_is_where_the_frame_stands_not_where_a_ball_is_lifted_or_a_block_does_not_fall(
+    truths: list[dict],
+) -> None:
+    for truth in truths:
+        assert not re.search(r"(raised|drawn to the (left|right)|does not fall) on ", _said(truth)["en"])
+
+
+def test_a_cradle_is_not_of_the_colour_of_its_balls_unless_its_frame_is_named(truths: list[dict]) -> None:
+    for truth in truths:
+        said, colour = _said(truth), truth["objects"][0]["colour"]
+        assert not re.search(rf"{colour} Newton's cradle", said["en"]), truth["seed"]
+        assert not re.search(r"(?<!架子上的)[红橙黄绿青蓝紫粉棕白黑灰]色的?牛顿摆", said["zh"]), truth["seed"]
+
+
+def test_balls_are_let_go_and_a_hanging_ball_has_one_verb(truths: list[dict]) -> None:
+    for truth in truths:
+        said = _said(truth)
+        assert not re.search(r"balls? let go and", said["en"]), truth["seed"]
+        assert not re.search(r"吊在(绳子|细线|线)上[撞摆荡自来在]", said["zh"]), truth["seed"]
+
+
 def test_a_cradle_clicks_again_in_a_long_take_only() -> None:
     returns = {
         (num_frames, details["returns"])

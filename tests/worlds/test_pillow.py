@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from worldloom.worlds.caption.grammar import caption_truth
 from worldloom.worlds.families.pillow import HALF, THICK, Pillow
 from worldloom.worlds.stage import simulate
 
@@ -40,6 +41,11 @@ def test_nothing_falls_through_and_nothing_is_launched(truths: list[dict]) -> No
         size = truth["parameters"]["size"]
         assert path[:, 2].min() > 0.7 * size
         assert path[:, 2].max() < max(path[0, 2], THICK + 0.42 + size) + 0.02
+
+
+def test_a_sentence_is_not_two_with_a_comma_between(truths: list[dict]) -> None:
+    said = str([caption_truth(truth, 30)["en"] for truth in truths])
+    assert ", and then a rope lifts it" in said and ", then a rope" not in said
 
 
 def test_same_seed_same_truth() -> None:

@@ -63,7 +63,11 @@ class English(Phrasebook):
                 )
             ]
         if c.has("glimpse") and c.facts.outcome == "stops_behind":
-            said.append(f"{who} stays in sight through the opening")
+            said.append(c.pick(
+                f"{who} shows in the opening and stays there",
+                f"through the opening {who} can be seen coming to a stop",
+                f"{who} comes to rest in the window",
+            ))  # fmt: skip
         elif c.has("glimpse"):
             said.append(c.pick(
                 f"through the opening {who} can be seen for a moment",
@@ -88,7 +92,7 @@ class English(Phrasebook):
                 f"{who} moves on to the {side}", f"in the end {who} is on the other side", f"{who} is back in view"
             ),
             "stops_behind": c.pick(
-                f"{who} never comes out on the other side", f"{who} has stopped behind {screen}", f"nothing comes out, {who} stays behind {screen}"
+                f"{who} never comes out on the other side", f"{who} has stopped behind {screen}", f"nothing comes out and {who} stays behind {screen}"
             ),
             "comes_back": c.pick(
                 f"{who} ends up on the side it came from", f"{who} goes back to the {ACROSS[side]}", f"{who} returns to where it came from"
@@ -113,7 +117,7 @@ class English(Phrasebook):
 class Chinese(Phrasebook):
     def line(self, c: Context) -> str:
         who, screen, go = zh.a(c, c.main), self._screen(c, 0.4), self._go(c)
-        gone = "进到" if c.details["hole"] else "消失在"
+        gone = "来到" if c.details["hole"] else "消失在"
         return {
             "comes_out": c.pick(
                 f"{who}{go}到{screen}后面,又从另一边出来",
@@ -129,7 +133,7 @@ class Chinese(Phrasebook):
             ),
             "comes_back": c.pick(
                 f"{who}{go}到{screen}后面,又退了回来",
-                f"{who}进到{screen}后面,然后原路返回",
+                f"{who}来到{screen}后面,然后原路返回",
                 f"{who}{gone}{screen}后面,又从同一边出来",
             ),
         }[c.facts.outcome]
@@ -157,7 +161,7 @@ class Chinese(Phrasebook):
         else:
             said = [c.pick(f"{who}被挡住看不见了", f"{who}消失在{screen}后面", f"{who}隐没在{screen}后面")]
         if c.has("glimpse") and c.facts.outcome == "stops_behind":
-            said.append(f"透过洞口一直能看到{who}")
+            said.append(c.pick(f"{who}出现在洞口,停在那里", f"透过洞口能看到{who}停了下来"))
         elif c.has("glimpse"):
             said.append(c.pick(f"透过洞口能看到{who}", f"{who}在窗口里露了一下", "从开口处可以瞥见它"))
         if c.facts.outcome == "comes_out":

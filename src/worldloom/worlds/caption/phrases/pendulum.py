@@ -35,7 +35,7 @@ class English(Phrasebook):
                 f"{bob} swings into {block}, which falls over",
             )
         return c.pick(
-            f"{bob} swings against {block} that does not fall",
+            f"{bob} swings against {block}, which does not fall",
             f"{bob} hits {block} and bounces back",
             f"{bob} bumps into {block}, which stays standing",
         )
@@ -43,7 +43,7 @@ class English(Phrasebook):
     def _cradle_line(self, c: Context) -> str:
         cradle = c.pick(
             f"a Newton's cradle with {en.number(c.details['count'])} {c.main.paint.colour} balls",
-            f"{en.article(c.main.paint.colour)} Newton's cradle",
+            f"a Newton's cradle with {c.main.paint.colour} balls",
             f"{en.number(c.details['count'])} {c.main.paint.colour} balls hanging in a row",
             f"a Newton's cradle of {c.main.paint.colour} balls in {en.article(c.things['frame'].paint.colour)} frame",
         )
@@ -52,8 +52,8 @@ class English(Phrasebook):
         last = "one flies" if flew == 1 else f"{en.number(flew)} fly"
         return c.pick(
             f"{cradle}: {first} {'strikes' if n == 1 else 'strike'} and {last} out",
-            f"{cradle}, {first} let go and {last} out on the other side",
-            f"{cradle} with {first} swinging in and {en.number(flew)} swinging out",
+            f"{cradle}: {first} {'is' if n == 1 else 'are'} let go and {last} out on the other side",
+            f"{cradle}, {first} swinging in and {en.number(flew)} swinging out",
         )
 
     def opening(self, c: Context) -> str:
@@ -64,15 +64,15 @@ class English(Phrasebook):
             ball, lifted = en.noun(c, c.main), "one is" if n == 1 else f"{en.number(n)} are"
             return c.pick(
                 f"{row} hang side by side from {frame}, with {en.number(n)} drawn aside,",
-                f"a Newton's cradle, {row} in {frame}, has {en.number(n)} {ball if n == 1 else f'{ball}s'} raised",
+                f"a Newton's cradle, {row} in {frame}, has {en.number(n)} {ball if n == 1 else f'{ball}s'} raised,",
                 f"{frame} holds a row of {row}, and {lifted} lifted to the {_start(c)},",
             )
         ball = en.a(c, c.main, 0.8)
-        block = f", with {en.a(c, c.things['block'], 0.5)} in its way," if "block" in c.things else ""
+        block = f" with {en.a(c, c.things['block'], 0.5)} in its way," if "block" in c.things else ""
         return c.pick(
-            f"{ball} hangs from {frame} by a cord and is drawn to the {_start(c)}{block}",
-            f"a pendulum, {ball} in {frame}, is let go{block}",
-            f"{ball} on a string is released under {frame}{block}",
+            f"{ball} hangs from {frame} by a cord and is drawn to the {_start(c)},{block}",
+            f"a pendulum, {ball} in {frame}, is let go,{block}",
+            f"{ball} on a string is released under {frame},{block}",
         )
 
     def scene(self, c: Context, material: float) -> str:
@@ -168,7 +168,7 @@ class Chinese(Phrasebook):
             count, n, flew = (zh.number(c.details[key]) for key in ("count", "lifted", "flew"))
             cradle = c.pick(
                 f"{count}个{colour}球的牛顿摆",
-                f"一个{colour}的牛顿摆",
+                f"一个挂着{colour}球的牛顿摆",
                 f"一排{count}个悬挂的{colour}球",
                 f"{zh.COLOURS[c.things['frame'].paint.colour]}架子上的{colour}牛顿摆",
             )
@@ -178,7 +178,7 @@ class Chinese(Phrasebook):
                 f"{cradle},{n}个球摆过来,{flew}个球摆出去",
             )
         bob = c.pick(
-            f"{zh.a(c, c.main, 0.4)}吊在{c.pick('绳子', '细线', '线')}上",
+            f"一个吊在{c.pick('绳子', '细线', '线')}上的{zh.bare(c, c.main, 0.4)}",
             f"一个{colour}{c.pick('的', '')}摆球",
             f"一个{colour}单摆",
         )
@@ -195,7 +195,7 @@ class Chinese(Phrasebook):
             )
         return c.pick(
             f"{bob}撞上{block},{thing}没有倒",
-            f"{bob}摆过去被{block}挡住",
+            f"{bob}摆过去,被{block}挡住",
             f"{bob}撞上{block}弹了回来,没有撞倒它",
         )
 
@@ -271,7 +271,7 @@ class Chinese(Phrasebook):
         block, thing = zh.the(c, c.things["block"]), zh.noun(c, c.things["block"])
         if c.facts.outcome == "knocks_over":
             return c.pick(f"挡路的{thing}倒在地上", f"{block}倒了", f"{thing}被撞倒了")
-        return c.pick(f"{thing}依然立着", f"{block}没有倒", f"{thing}挡住了它")
+        return c.pick(f"{thing}依然立着", f"{block}始终没有倒", f"{thing}挡住了它")
 
 
 def _chinese_start(c: Context) -> str:

@@ -23,7 +23,7 @@ class English(Phrasebook):
                 f"{who} rolls across {pillow} and off", f"{who} rolls off {pillow}", f"{who} rolls over {pillow} to the {side}", f"{who} drops onto {pillow} and rolls off to the {side}"
             ),
             "lifted_off": c.pick(
-                f"{who} sinks into {pillow} and is lifted off", f"{who} on a rope dents {pillow} and is pulled up again", f"{who} drops onto {pillow} and is raised again", f"{who} presses into {pillow}, then a rope lifts it"
+                f"{who} sinks into {pillow} and is lifted off", f"{who} on a rope dents {pillow} and is pulled up again", f"{who} drops onto {pillow} and is raised again", f"{who} presses into {pillow}, and then a rope lifts it"
             ),
         }[c.facts.outcome]  # fmt: skip
 
@@ -94,7 +94,7 @@ class Chinese(Phrasebook):
         who, pillow, side = self._weight(c, 0.4), self._pillow(c, 0.6), ZH_SIDE[c.details["direction"]]
         return {
             "stays": c.pick(f"{who}陷进{pillow}里", f"{who}落到{pillow}上,停在那里", f"{who}掉在{pillow}上,压出一个坑", f"{pillow}被{who}压凹了", f"{who}陷入{pillow}"),
-            "rolls_off": c.pick(f"{who}滚过{pillow},滚了下去", f"{who}从{pillow}上滚下来", f"{who}在{pillow}上向{side}滚过", f"{who}落到{pillow}上,向{side}滚下去"),
+            "rolls_off": c.pick(f"{who}滚过{pillow},滚了下去", f"{who}从{pillow}上滚下来", f"{who}从{pillow}上向{side}滚过", f"{who}落到{pillow}上,向{side}滚下去"),
             "lifted_off": c.pick(f"{who}陷进{pillow},又被提起来", f"绳子吊着的{self._bare(c)}压凹{pillow},又被拉起", f"{who}落在{pillow}上,然后被吊起来", f"{who}压进{pillow},随后绳子把它拉起来"),
         }[c.facts.outcome]  # fmt: skip
 
