@@ -1,8 +1,11 @@
 """The car obeys its recorded actions."""
 
+import re
+
 import numpy as np
 import pytest
 
+from worldloom.worlds.caption.grammar import caption_truth
 from worldloom.worlds.families.drive import Drive
 from worldloom.worlds.stage import simulate
 
@@ -53,3 +56,23 @@ def test_the_car_stays_on_its_wheels(truths: list[dict]) -> None:
 
 def test_same_seed_same_truth() -> None:
     assert simulate("drive", 3, num_frames=17) == simulate("drive", 3, num_frames=17)
+
+
+def test_a_cone_that_is_pushed_along_is_not_said_to_be_knocked_aside(truths: list[dict]) -> None:
+    hits = [truth for truth in truths if truth["facts"]["outcome"] == "hits_cone"]
+    for truth in hits:
+        cone = next(thing for thing in truth["objects"] if thing["noun"] == "cone" and thing["moving"])
+        gap = np.subtract(cone["position"][-1], truth["objects"][0]["position"][-1])[:2]
+        assert np.linalg.norm(gap) < 0.5, truth["seed"]
+    said = str([caption_truth(truth, 20)["zh"] for truth in hits])
+    assert "撞得挪了位置" in said and "撞开" not in said
+
+
+def test_a_little_car_is_little_before_it_is_of_a_colour(truths: list[dict]) -> None:
+    said = [text for t in truths for texts in caption_truth(t, 8)["en"].values() for text in texts]
+    little = [text for text in said if "little" in text]
+    assert little and all(re.search(r"\b([Aa]|[Tt]he) little", text) for text in little)
+    gloss = [text for text in said if re.search("shiny|glossy", text)]
+    assert gloss and not [
+        text for text in gloss if re.search(r"(red|green|blue|white|black) (shiny|glossy)", text)
+    ]

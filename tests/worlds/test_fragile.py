@@ -68,3 +68,36 @@ def test_an_egg_that_breaks_under_the_blow_is_said_to_break_on_the_ledge(truths:
                 blows += 1
                 assert all("on top of" in text for text in captions["en"]["short"]), truth["seed"]
     assert blows
+
+
+def test_what_falls_is_not_said_to_be_in_the_air_on_a_floor(truths: list[dict]) -> None:
+    said = str([caption_truth(truth, 20) for truth in truths if truth["parameters"]["cause"] == "drop"])
+    assert "falls down on" in said and "从空中落下" in said
+    for words in ("through the air on", "above the ground", "在空中"):
+        assert words not in said
+
+
+def test_all_that_is_left_includes_the_white(truths: list[dict]) -> None:
+    said = str([caption_truth(truth, 20) for truth in truths if truth["facts"]["outcome"] == "egg_breaks"])
+    assert "all that is left of it is yolk, white and broken shell" in said.lower()
+    assert "只剩下蛋黄、蛋清和破碎的蛋壳" in said
+    assert "between" not in said and "之间" not in said  # one half may roll out of the picture
+
+
+def test_a_soft_cushion_is_not_said_to_be_of_stone(truths: list[dict]) -> None:
+    truth = next(truth for truth in truths if truth["parameters"]["cause"] == "cushion")
+    said = {
+        material: str(caption_truth(_covered(truth, material), 20))
+        for material in ("marble", "metal", "striped")
+    }
+    assert "marble" not in said["marble"] and "大理石" not in said["marble"]
+    assert "metal" not in said["metal"] and "金属" not in said["metal"]
+    assert "striped" in said["striped"] and "条纹" in said["striped"]
+
+
+def _covered(truth: dict, material: str) -> dict:
+    """The take with its cushion in another material, on sand."""
+    objects = [
+        entry | ({"material": material} if entry["noun"] == "cushion" else {}) for entry in truth["objects"]
+    ]
+    return truth | {"objects": objects, "look": truth["look"] | {"floor": "sand"}}

@@ -46,6 +46,9 @@ MATERIALS = {
     "dotted": ("dotted", "spotted", "polka-dot"),
 }
 
+# Of size, feel and gloss: these stand before the colour, in this order, wherever a noun or material brings them in.
+LEADING = ("little", "low", "soft", "see-through", "translucent", "shiny", "glossy", "matte")
+
 FLOORS = {
     "wooden": ("on a wooden floor", "on wooden planks", "on a floor of wooden boards", "on a wood floor"),
     "tiled": ("on a tiled floor", "on checkered tiles", "on a floor of chequered tiles"),
@@ -131,7 +134,8 @@ def noun(c: Context, thing: Thing) -> str:
 def bare(c: Context, thing: Thing, material: float = 0.5) -> str:
     """Colour, perhaps material, and noun: "red rubber ball". `material` is the chance that the material is said."""
     stuff = c.pick(*MATERIALS[thing.paint.material]) if c.chance(material) else ""
-    return " ".join(word for word in (thing.paint.colour, stuff, noun(c, thing)) if word)
+    words = f"{thing.paint.colour} {stuff} {noun(c, thing)}".split()
+    return " ".join(sorted(words, key=lambda word: LEADING.index(word) if word in LEADING else len(LEADING)))
 
 
 def a(c: Context, thing: Thing, material: float = 0.5) -> str:

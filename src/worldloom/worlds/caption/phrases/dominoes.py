@@ -9,8 +9,11 @@ from worldloom.worlds.caption.phrasebook import Phrasebook
 
 
 def _wave(c: Context) -> bool:
-    """Whether one can see the dominoes fall one after the other and not all at once."""
-    return len({event.frame for event in c.events("fall")}) >= 3
+    """Whether one can see the dominoes fall one after the other: in the row's order, a frame each on average."""
+    fell = {event.who: event.frame for event in c.events("fall")}
+    frames = [fell[name] for name in c.facts.cast if name in fell]
+    spread = len(set(frames)) >= 3 and frames[-1] - frames[0] >= len(frames)
+    return spread and frames == sorted(frames)
 
 
 class English(Phrasebook):

@@ -146,5 +146,5 @@ class Chinese(Phrasebook):
             "turns_left": c.pick(f"{who}已经左转", f"最后{who}完成左转", f"{who}沿着左弯开走"),
             "turns_right": c.pick(f"{who}已经右转", f"最后{who}完成右转", f"{who}沿着右弯开走"),
             "stops": c.pick(f"{who}停住不动", f"最后{who}停了下来", f"{who}静止在原地"),
-            "hits_cone": c.pick("锥桶被推离了原位", f"{who}推着路锥往前走", "路锥被撞开了"),
+            "hits_cone": c.pick("锥桶被推离了原位", f"{who}推着路锥往前走", "路锥被撞得挪了位置"),
         }[c.facts.outcome]

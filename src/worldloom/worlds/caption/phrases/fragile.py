@@ -6,12 +6,20 @@ from worldloom.worlds.caption import chinese as zh
 from worldloom.worlds.caption import english as en
 from worldloom.worlds.caption.context import Context
 from worldloom.worlds.caption.phrasebook import Phrasebook
+from worldloom.worlds.scene import Thing
+
+PATTERNS = ("striped", "dotted")
 
 
 def _breaks_on_floor(c: Context) -> bool:
     """Whether a knocked egg broke in the fall and not under the blow."""
     lands, breaks = c.events("land"), c.events("break")
     return bool(lands and breaks and breaks[0].frame >= lands[0].frame)
+
+
+def _said(thing: Thing, chance: float) -> float:
+    """The chance that its material is said: a cushion is soft, so marble or wood is its print and no word for it."""
+    return 0.0 if thing.noun == "cushion" and thing.paint.material not in PATTERNS else chance
 
 
 def _falls(c: Context) -> bool:
@@ -36,7 +44,7 @@ class English(Phrasebook):
         drop = {
             "drop": c.pick("falls", "is dropped", "drops", "falls from above"),
             "low": c.pick("falls a few centimetres", "is dropped from just above the ground", "falls from a very low height"),
-            "cushion": c.pick(f"falls onto {en.a(c, c.things['cushion'], 0.3)}", f"lands on {en.a(c, c.things['cushion'], 0.3)}") if "cushion" in c.things else "",
+            "cushion": c.pick(f"falls onto {self._cushion(c, 0.3)}", f"lands on {self._cushion(c, 0.3)}") if "cushion" in c.things else "",
         }[cause]  # fmt: skip
         if broken:
             return f"{who} {drop} and {c.pick('breaks', 'smashes', 'cracks open', 'breaks into pieces')}"
@@ -52,7 +60,7 @@ class English(Phrasebook):
                 f"{who} and {ball} rolling towards it are on top of {ledge}",
             )
         if cause == "cushion":
-            cushion = en.a(c, c.things["cushion"], 0.8)
+            cushion = self._cushion(c, 0.8)
             return c.pick(
                 f"{who} is in the air above {cushion}",
                 f"{who} falls towards {cushion}",
@@ -61,9 +69,9 @@ class English(Phrasebook):
         if cause == "low":
             return c.pick(f"{who} starts just above the ground", f"{who} is let go close to the ground")
         return c.pick(
-            f"{who} falls through the air",
+            f"{who} is let go and falls down",
             f"{who} is dropped from a height",
-            f"{who} is let go high above the ground",
+            f"{who} is let go high up and comes down",
         )
 
     def scene(self, c: Context, material: float) -> str:
@@ -75,7 +83,7 @@ class English(Phrasebook):
                 f"a broken {bare}",
                 f"a {bare.replace('egg', 'eggshell')} in two halves",
             )
-        return en.listing([who, *(en.a(c, thing, material) for thing in c.cast[1:])])
+        return en.listing([who, *(en.a(c, thing, _said(thing, material)) for thing in c.cast[1:])])
 
     def story(self, c: Context) -> list[str]:
         who, said = en.the(c, c.main), []
@@ -108,12 +116,17 @@ class English(Phrasebook):
     def ending(self, c: Context) -> str:
         who = en.the(c, c.main)
         knock = c.details["cause"] == "knock"  # the pieces fly apart
-        between = ("the yolk runs out between the pieces of shell", "yolk and white lie between two halves of shell")  # fmt: skip
+        between = ("the yolk runs out beside the pieces of shell", "yolk and white lie beside the broken shell")  # fmt: skip
         return {
-            "egg_breaks": c.pick(*(("the yolk has run out of the shell",) if knock else between), f"{who} is broken, its yolk in the open", "all that is left is a yolk and broken shell"),
+            "egg_breaks": c.pick(*(("the yolk has run out of the shell",) if knock else between), f"{who} is broken, its yolk in the open", "all that is left of it is yolk, white and broken shell"),
             "egg_survives": c.pick(f"{who} is still whole", f"the shell of {who} has held", f"{who} does not break", "not a crack is to be seen"),
             "tomato_survives": c.pick(f"{who} is unharmed", f"{who} is still whole", f"nothing happens to {who}", f"{who} stays in one piece"),
         }[c.facts.outcome]  # fmt: skip
+
+    @staticmethod
+    def _cushion(c: Context, material: float) -> str:
+        cushion = c.things["cushion"]
+        return en.a(c, cushion, _said(cushion, material))
 
 
 class Chinese(Phrasebook):
@@ -134,7 +147,7 @@ class Chinese(Phrasebook):
         drop = {
             "drop": c.pick("掉下来", "从高处落下", "摔到地上", "落到地上"),
             "low": c.pick("从很低的地方落下", "从离地几厘米处掉下", "轻轻落到地上"),
-            "cushion": c.pick(f"落在{zh.a(c, c.things['cushion'], 0.3)}上", f"掉到{zh.a(c, c.things['cushion'], 0.3)}上") if "cushion" in c.things else "",
+            "cushion": c.pick(f"落在{self._cushion(c, 0.3)}上", f"掉到{self._cushion(c, 0.3)}上") if "cushion" in c.things else "",
         }[cause]  # fmt: skip
         if broken:
             return f"{who}{drop},{c.pick('摔破了', '摔碎了', '蛋壳裂开了', '碎了')}"
@@ -150,16 +163,16 @@ class Chinese(Phrasebook):
                 f"{ledge}上,{ball}冲着{who}滚过去",
             )
         if cause == "cushion":
-            cushion = zh.a(c, c.things["cushion"], 0.8)
+            cushion = self._cushion(c, 0.8)
             return c.pick(f"{who}在{cushion}上方落下", f"{who}朝着{cushion}掉下去", f"{who}的下面是{cushion}")
         if cause == "low":
             return c.pick(f"{who}离地面很近", f"{who}从贴近地面处落下")
-        return c.pick(f"{who}在空中下落", f"{who}从高处落下", f"{who}从上方掉下来")
+        return c.pick(f"{who}从空中落下", f"{who}从高处落下", f"{who}从上方掉下来")
 
     def scene(self, c: Context, material: float) -> str:
         bare = zh.bare(c, c.main, 0)
         who = c.pick(f"一个破了的{bare}", f"一个碎了的{bare}和它的蛋黄") if c.has("break") else f"一个{bare}"
-        return zh.listing([who, *(zh.a(c, thing, material) for thing in c.cast[1:])])
+        return zh.listing([who, *(zh.a(c, thing, _said(thing, material)) for thing in c.cast[1:])])
 
     def story(self, c: Context) -> list[str]:
         who, said = zh.the(c, c.main), []
@@ -180,9 +193,14 @@ class Chinese(Phrasebook):
 
     def ending(self, c: Context) -> str:
         who = zh.the(c, c.main)
-        between = () if c.details["cause"] == "knock" else ("蛋黄和蛋清露在蛋壳之间",)
+        between = () if c.details["cause"] == "knock" else ("蛋黄和蛋清露在碎蛋壳旁边",)
         return {
-            "egg_breaks": c.pick("蛋黄流了出来", *between, f"{who}碎了,蛋黄露在外面", "只剩下蛋黄和破碎的蛋壳"),
+            "egg_breaks": c.pick("蛋黄流了出来", *between, f"{who}碎了,蛋黄露在外面", "只剩下蛋黄、蛋清和破碎的蛋壳"),
             "egg_survives": c.pick(f"{who}还是完整的", f"{who}没有破", "蛋壳没有裂开", f"最后{who}完好无损"),
             "tomato_survives": c.pick(f"{who}完好无损", f"{who}没有摔坏", f"{who}一点事也没有", f"最后{who}还是完整的"),
         }[c.facts.outcome]  # fmt: skip
+
+    @staticmethod
+    def _cushion(c: Context, material: float) -> str:
+        cushion = c.things["cushion"]
+        return zh.a(c, cushion, _said(cushion, material))
