@@ -52,3 +52,9 @@ def test_the_cup_is_said_to_come_upright_after_the_spill(truths: list[dict]) -> 
             back = text.find("comes upright again")
             assert (back >= 0) == truth["facts"]["details"]["righted"], truth["seed"]
             assert back < 0 or back > text.lower().find("the cup ti") >= 0, truth["seed"]
+
+
+def test_two_clauses_of_a_sentence_are_linked(truths: list[dict]) -> None:
+    for truth in truths:
+        for texts in caption_truth(truth, 20)["en"].values():
+            assert not [text for text in texts if ", the rest" in text], truth["seed"]

@@ -1,8 +1,11 @@
 """What the arm does to the block is what the block's poses show."""
 
+import re
+
 import numpy as np
 import pytest
 
+from worldloom.worlds.caption.grammar import caption_truth
 from worldloom.worlds.families.pusher import TABLE, TIP, Pusher
 from worldloom.worlds.stage import simulate
 
@@ -52,3 +55,24 @@ def test_the_tip_clears_the_table_and_the_blocks_start_apart(truths: list[dict])
             first, second = parameters["blocks"]
             apart = [abs(first[axis] - second[axis]) for axis in "xy"]
             assert any(apart[i] > first["half"][i] + second["half"][i] for i in (0, 1)), truth["seed"]
+
+
+def test_it_is_the_block_that_is_said_to_bump(truths: list[dict]) -> None:
+    bumps = [truth for truth in truths if truth["facts"]["details"]["bumps"]]
+    assert bumps
+    for truth in bumps:
+        for text in caption_truth(truth, 20)["en"]["dense"]:
+            first, second = (truth["objects"][index]["colour"] for index in (0, 1))
+            assert re.search(rf"the {first} block (bumps into|runs against) the {second}", text.lower()), text
+
+
+def test_a_bump_on_the_way_is_told_before_the_edge(truths: list[dict]) -> None:
+    bumped = next(truth for truth in truths if truth["facts"]["details"]["bumps"])
+    off = {"key": "fall_off", "frame": 15, "who": "block", "whom": "table"}
+    facts = bumped["facts"] | {"outcome": "falls_off", "events": [*bumped["facts"]["events"], off]}
+    captions = caption_truth(bumped | {"facts": facts}, 20)
+    for text in captions["en"]["dense"]:
+        assert re.search(r"bumps into|runs against", text).start() < text.find("to the edge"), text
+    for text in captions["zh"]["dense"]:
+        bump, edge = re.search("撞到了|碰上了", text), re.search("被推到桌边|滑到桌沿", text)
+        assert bump and edge and bump.start() < edge.start(), text

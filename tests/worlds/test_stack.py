@@ -73,3 +73,47 @@ def test_blocks_are_scattered_only_where_they_lie_apart(truths: list[dict]) -> N
         if not truth["facts"]["details"]["scattered"]:
             assert not re.search("littered|散", str(caption_truth(truth, 8)))
     assert {truth["facts"]["details"]["scattered"] for truth in truths} == {True, False}
+
+
+def test_blocks_are_said_to_lie_on_the_ground_where_they_do(truths: list[dict]) -> None:
+    said = {True: 0, False: 0}
+    for truth in truths:
+        if truth["facts"]["outcome"] != "topples":
+            continue
+        low = (_heights(truth)[-1] < 1.2 * max(truth["parameters"]["half"])).mean()
+        text = str(caption_truth(truth, 20))
+        lie = re.search(r"blocks lie on the ground", text)
+        said[bool(lie)] += 1
+        assert not lie or low > 0.5, truth["seed"]
+        assert low == 1 or "the blocks lie on" not in text.lower(), truth["seed"]
+    assert min(said.values()) > 0
+
+
+def test_a_take_that_ends_in_the_fall_is_not_told_as_over() -> None:
+    over = re.compile(r"(tower|wall|pyramid) (is down|has co)|已经倒了|lie on the ground")
+    falling = [simulate("stack", seed, num_frames=9) for seed in range(12)]
+    falling = [truth for truth in falling if truth["facts"]["details"]["falling"]]
+    for truth in falling:
+        velocity = np.array([entry["velocity"][-1] for entry in truth["objects"][1:]])
+        assert velocity[:, 2].min() < -0.5, truth["seed"]
+        assert truth["facts"]["details"]["fallen"] > 0
+        if truth["facts"]["outcome"] == "topples":
+            assert not over.search(str(caption_truth(truth, 20))), truth["seed"]
+    assert any(truth["facts"]["outcome"] == "topples" for truth in falling)
+
+
+def test_a_block_that_leaves_its_place_as_the_take_ends_counts_as_fallen(truths: list[dict]) -> None:
+    for truth in truths:
+        fallen = {event["who"] for event in truth["facts"]["events"] if event["key"] == "fall"}
+        for entry in truth["objects"][1:]:
+            _, x, y, _ = entry["quaternion"][-1]
+            speed = np.linalg.norm(entry["velocity"][-1])
+            if speed > 0.4 and 1 - 2 * (x * x + y * y) < 0.97:  # tipped by more than 14 degrees
+                assert entry["name"] in fallen, truth["seed"]
+
+
+def test_no_comma_splices_two_clauses(truths: list[dict]) -> None:
+    for truth in truths:
+        for length in ("short", "medium"):
+            for text in caption_truth(truth, 20)["en"][length]:
+                assert not re.search(r"blocks?, (it|the|not|nothing|\w+ blocks?) ", text), text

@@ -128,6 +128,8 @@ class Ramp(Family[RampParameters]):
         floor, wall = record.touches(p.kind, "floor"), record.touches(p.kind, "wall")
         events += [Event("reach_floor", c.frame, p.kind, "floor") for c in floor[:1]]
         events += [Event("hit_wall", c.frame, p.kind, "wall") for c in wall[:1]]
+        # How far (m) it has come back from its furthest point down the run.
+        back = float((p.side * (path[:, 0] - path[-1, 0])).max())
         outcome = "sticks" if sticks else "rolls_down" if p.kind in ROLLING else "slides_down"
         return Facts(
             cast=(p.kind, "ramp", "wall"),
@@ -139,6 +141,7 @@ class Ramp(Family[RampParameters]):
                 "steep": p.angle > 26,
                 "reached_floor": bool(floor),
                 "hit_wall": bool(wall),
+                "rebounds": bool(wall) and back > p.size,
             },
         )
 

@@ -16,6 +16,7 @@ GRAVITY = 9.81
 # Ball density (kg/m3) and speed factor by what the strike is meant to do; physics decides what comes of it.
 STRENGTH = {"heavy": (1600.0, 1.25), "top": (700.0, 1.0), "light": (60.0, 0.85)}
 BLOCK_DENSITY = 320.0
+FALLING = 0.7  # m/s downwards at the end of a take: such a block is still in its fall
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,7 @@ class Stack(Family[StackParameters]):
                 events.append(Event("fall", when, name))
         events += [Event("land", c.frame, "ball", "floor") for c in record.touches("ball", "floor")[:1]]
         share = len(fallen) / len(blocks)
+        falling = sum(record.velocity[-1, record.index(name), 2] < -FALLING for name in fallen)
         outcome = "topples" if share >= 0.5 else "loses_some" if fallen else "stands"
         return Facts(
             cast=("ball", *blocks),
@@ -118,6 +120,8 @@ class Stack(Family[StackParameters]):
                 "kind": p.kind,
                 "count": len(blocks),
                 "fallen": len(fallen),
+                "falling": int(falling),
+                "lying": int(_on_floor(record, fallen, max(p.half)).sum()),
                 "scattered": _scattered(record, fallen, max(p.half)),
                 "colours": sorted({paint.colour for paint in p.paints}),
                 "direction": "left" if p.side > 0 else "right",
@@ -141,20 +145,29 @@ def _other(contact: object, name: str) -> str:
     return second if first == name else first
 
 
+def _on_floor(record: Record, names: list[str], size: float) -> np.ndarray:
+    """Which of the fallen blocks (half length `size`, m) end on the floor, not on others or in the air, [names] bool."""
+    return np.array([record.path(name)[-1, 2] < 1.2 * size for name in names], dtype=bool)
+
+
 def _scattered(record: Record, names: list[str], size: float) -> bool:
     """Whether at least two of the fallen blocks (half length `size`, m) lie on the floor apart from the others."""
     ends = np.array([record.path(name)[-1] for name in names]).reshape(-1, 3)
     gaps = np.linalg.norm(ends[:, None] - ends, axis=-1)
     np.fill_diagonal(gaps, np.inf)
-    return bool(((ends[:, 2] < 1.2 * size) & (gaps > 2.2 * size).all(axis=1)).sum() >= 2)
+    return bool((_on_floor(record, names, size) & (gaps > 2.2 * size).all(axis=1)).sum() >= 2)
 
 
 def _fell(record: Record, name: str, half_height: float) -> int | None:
-    """First frame in which a block has dropped by most of its half height or lies tipped, if it ends so."""
+    """First frame in which a block has dropped by most of its half height or lies tipped, if it ends so.
+
+    Where the take ends while the block moves, less is enough: it is caught in its fall.
+    """
+    moves = record.speed(name) > 0.4
     drop = record.path(name)[0, 2] - record.path(name)[:, 2]
-    if drop[-1] > 0.8 * half_height:
-        return int(np.argmax(drop > 0.4 * half_height))
-    if record.turned(name) > 35:
-        tipped = [record.turned(name, frame) > 20 for frame in range(record.num_frames)]
+    if drop[-1] > (0.2 if moves else 0.8) * half_height:
+        return int(np.argmax(drop > (0.2 if moves else 0.4) * half_height))
+    if record.turned(name) > (12 if moves else 35):
+        tipped = [record.turned(name, frame) > (12 if moves else 20) for frame in range(record.num_frames)]
         return int(np.argmax(tipped))
     return None

@@ -82,7 +82,7 @@ class English(Phrasebook):
         }[_share(c)]
         return {
             "stays_full": c.pick("all the beads stay inside", "the cup is as full as before", "not a single bead is lost"),
-            "some_spill": c.pick(f"{few} have been spilled", f"{few} have fallen out, the rest stay in the cup", f"the cup has lost {few}"),
+            "some_spill": c.pick(f"{few} have been spilled", f"{few} have fallen out and the rest stay in the cup", f"the cup has lost {few}"),
             "all_spill": c.pick("the cup is empty", "not a bead is left in the cup", "everything has been spilled"),
         }[c.facts.outcome]  # fmt: skip
 
@@ -98,7 +98,7 @@ class Chinese(Phrasebook):
         return {
             "stays_full": c.pick(f"{full}晃了晃,什么也没洒", f"{full}微微倾斜,没有洒出来", f"{full}向{side}歪了一下又回正", f"{full}轻轻摇了一下,还是满的"),
             "some_spill": c.pick(f"{full}倾斜,洒出一些", f"{full}向{side}倒,掉出一部分", f"{full}歪向{side}边,洒了一部分", f"一些{beads}从{cup}里洒出来"),
-            "all_spill": c.pick(f"{full}被翻过来", f"{full}倒扣过来,全洒了", f"{full}翻倒,里面全倒空", f"{cup}把{beads}全部倒出来", f"{full}翻转过来,东西都掉了出来"),
+            "all_spill": c.pick(f"{full}被翻过来", f"{full}倒扣过来,全洒了", f"{full}翻倒,里面全倒空了", f"{cup}把{beads}全部倒出来", f"{full}翻转过来,东西都掉了出来"),
         }[c.facts.outcome]  # fmt: skip
 
     def opening(self, c: Context) -> str:

@@ -10,6 +10,12 @@ from worldloom.worlds.caption.phrasebook import Phrasebook
 ZH_SIDE = {"right": "右", "left": "左"}
 
 
+def _bump_place(c: Context, said: list[str]) -> int:
+    """Where among the clauses the bump belongs: last, but before the way over the edge that ends the story."""
+    off = c.events("fall_off")
+    return len(said) - 1 if off and c.events("bump")[0].frame < off[0].frame else len(said)
+
+
 class English(Phrasebook):
     def line(self, c: Context) -> str:
         arm, block = en.a(c, c.things["arm"], 0.2), self._block(c, 0.4)
@@ -69,11 +75,12 @@ class English(Phrasebook):
         elif c.facts.outcome == "falls_off":
             said.append(c.pick(f"{block} is pushed to the edge", f"{block} slides up to the edge and beyond"))
         if c.has("bump"):
-            said.append(
+            said.insert(
+                _bump_place(c, said),
                 c.pick(
                     f"{block} bumps into {en.the(c, c.things['second_block'])}",
-                    f"it runs against {en.the(c, c.things['second_block'])}",
-                )
+                    f"{block} runs against {en.the(c, c.things['second_block'])}",
+                ),
             )
         return said
 
@@ -124,11 +131,12 @@ class Chinese(Phrasebook):
         elif c.facts.outcome == "falls_off":
             said.append(c.pick(f"{block}被推到桌边", f"{block}滑到桌沿外面"))
         if c.has("bump"):
-            said.append(
+            said.insert(
+                _bump_place(c, said),
                 c.pick(
                     f"{block}撞到了{zh.the(c, c.things['second_block'])}",
-                    f"它碰上了{zh.the(c, c.things['second_block'])}",
-                )
+                    f"{block}碰上了{zh.the(c, c.things['second_block'])}",
+                ),
             )
         return said
 

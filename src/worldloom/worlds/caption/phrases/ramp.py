@@ -58,7 +58,7 @@ class English(Phrasebook):
                 c.pick(
                     f"{who} does not slide",
                     "friction holds it in place",
-                    f"nothing happens, {who} keeps its place",
+                    f"nothing happens and {who} keeps its place",
                 )
             ]
         rolls = c.facts.outcome == "rolls_down"
@@ -72,9 +72,9 @@ class English(Phrasebook):
         if c.details["reached_floor"]:
             said.append(
                 c.pick(
-                    "it reaches the floor",
+                    "it reaches the ground",
                     f"{who} leaves the ramp and moves on along the ground",
-                    "at the foot of the slope it runs out onto the floor",
+                    "at the foot of the slope it runs out onto level ground",
                 )
             )
         if c.details["hit_wall"]:
@@ -93,6 +93,13 @@ class English(Phrasebook):
             return c.pick(
                 f"{who} is still on the slope", f"{who} has not moved", "at the end it is where it was"
             )
+        if c.details.get("rebounds"):
+            goes = "rolls" if c.facts.outcome == "rolls_down" else "slides"
+            return c.pick(
+                f"{who} {goes} back from the wall",
+                f"{who} bounces back",
+                "it has reached the wall and come back from it",
+            )
         if c.details["hit_wall"]:
             return c.pick(
                 f"{who} ends up near the wall",
@@ -101,7 +108,7 @@ class English(Phrasebook):
             )
         if c.details["reached_floor"]:
             return c.pick(
-                f"{who} moves on across the floor", f"{who} is off the ramp", "it has left the slope behind"
+                f"{who} moves on across the ground", f"{who} is off the ramp", "it has left the slope behind"
             )
         return c.pick(f"{who} is still on its way down", "it has not reached the foot yet")
 
@@ -171,8 +178,11 @@ class Chinese(Phrasebook):
         who = zh.the(c, c.main)
         if c.facts.outcome == "sticks":
             return c.pick(f"{who}仍在斜坡上", f"{who}没有移动", "最后它还在原来的地方")
+        goes = "滚" if c.facts.outcome == "rolls_down" else "滑"
+        if c.details.get("rebounds"):
+            return c.pick(f"{who}碰墙后又{goes}了回来", f"{who}被墙弹了回来", f"它到了墙边又往回{goes}")
         if c.details["hit_wall"]:
-            return c.pick(f"{who}最后到了墙边", "它一直到了墙边", f"{who}到达了墙边")
+            return c.pick(f"{who}最后到了墙边", f"它一直{goes}到了墙边", f"{who}到达了墙边")
         if c.details["reached_floor"]:
             return c.pick(f"{who}在地面上继续前进", f"{who}离开了斜坡", "它已经到了平地上")
         return c.pick(f"{who}还在往下走", "它还没有到坡底")

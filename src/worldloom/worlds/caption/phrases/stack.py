@@ -34,7 +34,8 @@ class English(Phrasebook):
             "loses_some": self._some(c),
             "stands": c.pick("bounces off", "it stays standing", f"the {c.details['kind']} holds", "not one block falls", "nothing falls"),
         }[c.facts.outcome]  # fmt: skip
-        joiner = " and" if result.split()[0] in ("knocks", "topples", "bounces") else c.pick(" and", ",", ":")
+        joiner = " but" if c.facts.outcome == "stands" else " and"
+        joiner = " and" if result.split()[0] in ("knocks", "topples", "bounces") else c.pick(joiner, ":")
         return f"{ball} {hit} {pile}{joiner} {result}"
 
     def opening(self, c: Context) -> str:
@@ -72,7 +73,7 @@ class English(Phrasebook):
                 f"{en.number(fallen)} {'block comes' if fallen == 1 else 'blocks come'} down",
             )
         else:
-            fall = c.pick("the blocks stay where they are", "no block falls", f"{ball} bounces back")
+            fall = c.pick("the blocks stay up", "no block falls", f"{ball} bounces back")
         return _in_order(
             c, strike, fall, c.pick(f"{ball} drops to the ground", f"{ball} lands on the ground", "")
         )
@@ -80,11 +81,26 @@ class English(Phrasebook):
     def ending(self, c: Context) -> str:
         kind = c.details["kind"]
         left = c.details["count"] - c.details["fallen"]
+        if c.details.get("falling") and c.facts.outcome == "topples":
+            falling = "a block is" if c.details["falling"] == 1 else "blocks are"
+            return c.pick(
+                f"the {kind} is coming down", f"the {kind} is collapsing", f"{falling} still falling"
+            )
         return {
-            "topples": c.pick(f"the {kind} is down", f"the {kind} has collapsed", "the blocks lie on the ground" if not left else "most blocks lie on the ground" if left * 4 < c.details["count"] else "the ground is littered with blocks" if c.details.get("scattered") else f"the {kind} has come down"),
+            "topples": c.pick(f"the {kind} is down", f"the {kind} has collapsed", self._heap(c)),
             "loses_some": c.pick(f"the rest of the {kind} stays up", f"{en.number(left)} blocks still stand", f"most of the {kind} is still standing"),
             "stands": c.pick(f"the {kind} still stands", f"in the end the {kind} is standing", f"the {kind} has held"),
         }[c.facts.outcome]  # fmt: skip
+
+    @staticmethod
+    def _heap(c: Context) -> str:
+        count, lying = c.details["count"], c.details.get("lying", 0)
+        if lying == count:
+            return "the blocks lie on the ground"
+        if 2 * lying > count:
+            return "most blocks lie on the ground"
+        littered = c.details.get("scattered")
+        return "the ground is littered with blocks" if littered else f"the {c.details['kind']} has come down"
 
     @staticmethod
     def _some(c: Context) -> str:
@@ -93,7 +109,7 @@ class English(Phrasebook):
         return c.pick(
             f"knocks off {blocks}",
             f"{blocks} {'falls' if n == 1 else 'fall'}",
-            f"knocks {blocks} down, the rest stays up",
+            f"knocks {blocks} down while the rest stays up",
         )
 
     @staticmethod
@@ -119,7 +135,9 @@ class Chinese(Phrasebook):
         name = c.pick(*KINDS[c.details["kind"]][1])
         n = zh.number(c.details["fallen"])
         result = {
-            "topples": c.pick(
+            "topples": c.pick("积木纷纷倒下", f"{name}垮塌下来", f"{name}开始倒塌")
+            if c.details.get("falling")
+            else c.pick(
                 f"{name}塌了",
                 "把它撞倒了",
                 "积木散落一地" if c.details.get("scattered") else f"{name}垮了",
@@ -147,18 +165,20 @@ class Chinese(Phrasebook):
         strike = c.pick(f"{ball}撞上{name}", f"{ball}打在积木上", f"{name}被{ball}击中")
         fallen, count = c.details["fallen"], c.details["count"]
         if fallen == count:
-            fall = c.pick(f"{zh.number(count)}块积木全部倒下", "所有积木都掉了下来")
+            fall = c.pick(f"{zh.number(count)}块积木全部倒下", "所有积木都垮了下来")
         elif fallen:
             fall = c.pick(
                 f"{zh.number(count)}块积木里有{zh.number(fallen)}块掉下来", f"{zh.number(fallen)}块积木落下"
             )
         else:
-            fall = c.pick("积木都留在原处", "没有积木掉落", f"{ball}被弹了回来")
+            fall = c.pick("积木都没有倒", "没有积木掉落", f"{ball}被弹了回来")
         return _in_order(c, strike, fall, c.pick(f"{ball}掉到地上", f"{ball}落地", ""))
 
     def ending(self, c: Context) -> str:
         name = c.pick(*KINDS[c.details["kind"]][1])
         left = c.details["count"] - c.details["fallen"]
+        if c.details.get("falling") and c.facts.outcome == "topples":
+            return c.pick(f"{name}正在倒塌", f"{name}正在垮下来", "积木还在往下掉")
         return {
             "topples": c.pick(
                 f"{name}已经倒了",
