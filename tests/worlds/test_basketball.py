@@ -72,3 +72,35 @@ def test_a_ball_above_the_rim_at_the_end_is_not_said_to_have_missed(truths: list
         )
         chinese = " ".join(text for texts in captions["zh"].values() for text in texts)
         assert not re.search("没有进|没进|打铁|投偏|弹开|弹了出来", chinese.replace("进没进", ""))
+
+
+def test_chinese_counts_the_touches_of_the_rim() -> None:
+    truth = simulate("basketball", 7300020, num_frames=33)
+    assert truth["facts"]["outcome"] == "rim_in" and truth["facts"]["details"]["rim_hits"] == 2
+    said = _said(truth)
+    assert "弹了两下" in said and not re.search("弹了一下|擦着篮圈", said)
+
+
+def test_a_ball_that_comes_down_in_the_last_frame_has_not_bounced() -> None:
+    truth = simulate("basketball", 7300015, num_frames=17)
+    assert [event["frame"] for event in truth["facts"]["events"] if event["key"] == "land"] == [16]
+    assert not re.search("bounces on the floor|地上弹起", _said(truth))
+
+
+def test_a_ball_that_comes_down_outside_the_picture_is_not_said_to_land() -> None:
+    truth = simulate("basketball", 43, num_frames=33)
+    assert any(event["key"] == "land" for event in truth["facts"]["events"])
+    assert not re.search(
+        "lands on the ground|hits the floor|floor below|落到地上|砸在地面|下面的地", _said(truth)
+    )
+
+
+def test_verbs_are_joined_and_nobody_is_named_who_is_not_there(truths: list[dict]) -> None:
+    for truth in truths:
+        said = _said(truth)
+        assert not re.search("somebody|有人|, misses rim and board|the basket and misses the basket", said)
+
+
+def _said(truth: dict) -> str:
+    captions = caption_truth(truth, 20).values()
+    return "\n".join(text for lengths in captions for texts in lengths.values() for text in texts)

@@ -137,7 +137,9 @@ def floor(c: Context) -> str:
 
 
 def mood(c: Context) -> str:
-    return c.pick(*MOODS[c.look.mood])
+    """The light; a sky or a backdrop only where the camera sees one."""
+    said = MOODS[c.look.mood]
+    return c.pick(*(said if c.sky else [text for text in said if "空" not in text and "背景" not in text]))
 
 
 def camera(c: Context) -> str:

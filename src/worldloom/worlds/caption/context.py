@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
+from worldloom.worlds.caption.sight import in_picture, shows_sky
 from worldloom.worlds.family import Event, Facts
 from worldloom.worlds.look import Look
 from worldloom.worlds.scene import Thing
@@ -21,6 +23,9 @@ class Context:
     rng: np.random.Generator
     picture: bool = False  # one frame: nothing may be said of motion, camera moves or outcome
     said: dict[str, str] = field(default_factory=dict)  # by thing, the noun that this caption has for it
+    sky: bool = True  # the picture reaches above the horizon: a sky or a backdrop may be named
+    gone: frozenset[str] = frozenset()  # things that are out of the picture when the take ends
+    unseen: frozenset[Event] = frozenset()  # events whose doer was out of the picture
 
     def pick(self, *choices: str) -> str:
         """One of the choices, all equally likely."""
@@ -55,8 +60,25 @@ class Context:
     def has(self, key: str, who: str | None = None) -> bool:
         return bool(self.events(key, who))
 
+    def seen(self, key: str, who: str | None = None) -> bool:
+        """Whether such an event happened inside the picture."""
+        return any(event not in self.unseen for event in self.events(key, who))
+
 
 def context(
     facts: Facts, things: list[Thing], look: Look, rng: np.random.Generator, picture: bool = False
 ) -> Context:
     return Context(facts, {thing.name: thing for thing in things}, look, rng, picture)
+
+
+def look_through(c: Context, truth: dict[str, Any]) -> None:
+    """Set what the camera of the truth had in its picture."""
+    views = truth["camera"]
+    paths = {entry["name"]: entry["position"] for entry in truth["objects"]}
+    c.sky = any(shows_sky(view) for view in views)
+    c.gone = frozenset(name for name, path in paths.items() if not in_picture(views[-1], path[-1]))
+    c.unseen = frozenset(
+        event
+        for event in c.facts.events
+        if event.who in paths and not in_picture(views[event.frame], paths[event.who][event.frame])
+    )

@@ -157,7 +157,11 @@ def floor(c: Context) -> str:
 
 
 def mood(c: Context) -> str:
-    return c.pick(*MOODS[c.look.mood])
+    """The light; a sky or a backdrop only where the camera sees one."""
+    said = MOODS[c.look.mood]
+    return c.pick(
+        *(said if c.sky else [text for text in said if "sky" not in text and "backdrop" not in text])
+    )
 
 
 def camera(c: Context) -> str:

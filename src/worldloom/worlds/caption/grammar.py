@@ -5,11 +5,9 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any
 
-import numpy as np
-
 from worldloom.core.seed import numpy_generator
 from worldloom.worlds.caption import chinese, english
-from worldloom.worlds.caption.context import Context, context
+from worldloom.worlds.caption.context import Context, context, look_through
 from worldloom.worlds.caption.phrasebook import Phrasebook
 from worldloom.worlds.caption.phrases import BOOKS
 from worldloom.worlds.family import Event, Facts
@@ -20,32 +18,12 @@ LANGUAGES: dict[str, ModuleType] = {"en": english, "zh": chinese}
 LENGTHS = ("short", "medium", "dense")
 
 
-def describe(
-    family: str,
-    facts: Facts,
-    things: list[Thing],
-    look: Look,
-    rng: np.random.Generator,
-    wordings: int = 1,
-    picture: bool = False,
-) -> dict[str, dict[str, list[str]]]:
-    """`captions[language][length]`: up to `wordings` distinct captions, all true of the facts.
-
-    Of a `picture` they say what is there and nothing of motion, camera or outcome.
-    """
-    c = context(facts, things, look, rng, picture)
-    return {
-        language: {
-            length: _distinct(c, BOOKS[family][language], grammar, length, wordings) for length in LENGTHS
-        }
-        for language, grammar in LANGUAGES.items()
-    }
-
-
 def caption_truth(truth: dict[str, Any], wordings: int = 1) -> dict[str, dict[str, list[str]]]:
     """The captions of a take from its truth alone, so that a rendered dataset can be captioned again.
 
-    The wordings depend on family and seed only; 0 wordings give an empty dictionary.
+    `captions[language][length]` holds up to `wordings` distinct captions, all true of the facts; of a single picture
+    they say what is there and nothing of motion, camera or outcome. The wordings depend on family and seed only; 0
+    wordings give an empty dictionary.
     """
     if not wordings:
         return {}
@@ -58,7 +36,13 @@ def caption_truth(truth: dict[str, Any], wordings: int = 1) -> dict[str, dict[st
     rng = numpy_generator("caption", truth["family"], truth["seed"])
     told = Facts(tuple(facts["cast"]), events, facts["outcome"], facts["details"])
     picture = truth["num_frames"] == 1
-    return describe(truth["family"], told, things, Look(**truth["look"]), rng, wordings, picture)
+    c = context(told, things, Look(**truth["look"]), rng, picture)
+    look_through(c, truth)
+    books = BOOKS[truth["family"]]
+    return {
+        language: {length: _distinct(c, books[language], grammar, length, wordings) for length in LENGTHS}
+        for language, grammar in LANGUAGES.items()
+    }
 
 
 def _distinct(c: Context, book: Phrasebook, grammar: ModuleType, length: str, wordings: int) -> list[str]:

@@ -165,7 +165,8 @@ class Basketball(Family[BasketballParameters]):
                 "board_hits": len(board),
                 "airball": scored is None and not rim and not board,
                 "undecided": bool(scored is None and over),
-                "floor_bounces": len(floor),
+                # What comes down in the last frame has not come up again.
+                "floor_bounces": sum(c.frame < record.num_frames - 1 for c in floor),
             },
         )
 

@@ -178,7 +178,11 @@ class Billiards(Family[BilliardsParameters]):
                 "rack": parameters.plan == "rack",
                 "line": parameters.plan == "line",
                 "cushion_first": bool(banked and touched),
-                "cushions": sum(event.key == "cushion" and event.who == "cue_ball" for event in events),
+                # What reaches the cushion in the last frame has not come back.
+                "cushions": sum(
+                    event.key == "cushion" and event.who == "cue_ball" and event.frame < record.num_frames - 1
+                    for event in events
+                ),
                 "direction": "right" if parameters.velocity[0] > 0 else "left",
             },
         )

@@ -13,6 +13,7 @@ from worldloom.worlds.record import Record
 from worldloom.worlds.scene import Framing, Scene
 
 NAMES = ("ball", "second_ball", "third_ball")
+SLOW = 0.15  # m/s
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,8 @@ class Bounce(Family[BounceParameters]):
         moving = record.speed(main) > 0.03
         outcome = "still_bouncing" if not rolling else "rolls_away" if moving else "comes_to_rest"
         drift = record.path(main)[-1, 0] - record.path(main)[0, 0]
+        if drift * record.velocity[-1, record.index(main), 0] < 0:
+            drift = 0.0  # turned round on the way
         return Facts(
             cast=names,
             events=tuple(sorted(events, key=lambda event: event.frame)),
@@ -101,6 +104,12 @@ class Bounce(Family[BounceParameters]):
             details={
                 "count": len(names),
                 "bounces": bounces,
+                # Along the ground too slow to be called rolling.
+                "slow": [
+                    name
+                    for name in names
+                    if float(np.linalg.norm(record.velocity[-1, record.index(name), :2])) < SLOW
+                ],
                 "direction": "right" if drift > 0.25 else "left" if drift < -0.25 else None,
             },
         )

@@ -12,14 +12,14 @@ class English(Phrasebook):
     def line(self, c: Context) -> str:
         ball, hoop, does = self._ball(c, 0.4), self._hoop(c), self._does(c)
         # Where the hoop has been named already it is "it", and a second "and" is a comma.
-        so = does.replace("the hoop", "it")
+        so = does.replace("the hoop", "it").replace("the basket", "it")
         then = f", {so}" if " and " in so else f" and {so}"
         return c.pick(
             f"{ball} {does}",
             f"{ball} is thrown at {hoop}{then}",
             f"{ball} flies at {hoop}{then}",
             f"a shot with {ball}: it {does}",
-            f"somebody shoots {ball} at {hoop}, and it {so}",
+            f"{ball} is shot at {hoop}{then}",
             f"{ball} thrown to the {c.details['direction']} {does}",
         )
 
@@ -73,12 +73,14 @@ class English(Phrasebook):
             said.append(
                 c.pick("it touches neither rim nor board", f"it {verb} without touching rim or board")
             )
-        if c.has("land"):
+        if c.seen("land"):
             said.append(
                 c.pick(
                     f"{ball} lands on the ground",
                     f"afterwards {ball} hits the floor",
-                    "it bounces on the floor below",
+                    "it bounces on the floor below"
+                    if c.details["floor_bounces"]
+                    else "it reaches the floor below",
                 )
             )
         return [clause for clause in said if clause]
@@ -118,7 +120,7 @@ class English(Phrasebook):
             "bank": c.pick("bounces off the backboard into the hoop", "banks in off the board", "hits the backboard and drops through the hoop", "goes in off the backboard"),
             "rim_in": c.pick("hits the rim and drops in", "touches the rim and falls through the hoop", "goes in off the rim", "bounces on the rim and goes in"),
             "rim_out": c.pick("hits the rim and bounces out", "bounces off the rim", "strikes the rim and does not go in", "clanks off the rim"),
-            "miss": c.pick("misses the hoop", "misses rim and board altogether", "misses the basket", "touches neither rim nor board"),
+            "miss": c.pick("misses the hoop", "hits neither rim nor board", "misses the basket", "touches neither rim nor board"),
         }[c.facts.outcome]  # fmt: skip
 
     @staticmethod
@@ -149,7 +151,7 @@ class Chinese(Phrasebook):
             f"{ball}被投向{hoop},{does}",
             f"{ball}飞向{hoop},{does}",
             f"投篮:{ball}{does}",
-            f"有人把{ball}投向{hoop},{does}",
+            f"{ball}投向{hoop},{does}",
             f"{ball}向{self._side(c)}飞去,{does}",
         )
 
@@ -183,17 +185,20 @@ class Chinese(Phrasebook):
         elif not rims and not boards:
             down = "" if c.details.get("undecided") else "就落了下来"
             said.append(c.pick("它既没碰到篮圈也没碰到篮板", f"它没碰到篮圈和篮板{down}"))
-        if c.has("land"):
-            said.append(c.pick(f"{ball}落到地上", "之后球砸在地面上", "球在下面的地上弹起"))
+        if c.seen("land"):
+            last = "球在下面的地上弹起" if c.details["floor_bounces"] else "球落到了下面的地上"
+            said.append(c.pick(f"{ball}落到地上", "之后球砸在地面上", last))
         return [clause for clause in said if clause]
 
     def ending(self, c: Context) -> str:
         if c.details.get("undecided"):
             return c.pick("最后球还在篮筐上方", "到最后球还没有落下来", "进没进还看不出来")
+        count = zh.number(c.details["rim_hits"])
+        off = "擦着篮圈进球" if c.details["rim_hits"] == 1 else "球从篮圈上弹进去了"
         return {
             "swish": c.pick("空心入网", "球干净利落地进了", "没有碰到篮圈和篮板,球进了"),
             "bank": c.pick("打板命中", "球借助篮板进了", "这是一个漂亮的打板球"),
-            "rim_in": c.pick("球碰到篮圈后进了", "球在篮圈上弹了一下后进筐", "擦着篮圈进球"),
+            "rim_in": c.pick("球碰到篮圈后进了", f"球在篮圈上弹了{count}下后进筐", off),
             "rim_out": c.pick("球被篮圈弹了出来,没进", "球没有进", "打铁不中"),
             "miss": c.pick("没有投中", "球没进", "这一球投偏了"),
         }[c.facts.outcome]
@@ -206,12 +211,12 @@ class Chinese(Phrasebook):
             )
         if c.facts.outcome == "miss" and c.details["board_hits"]:
             return c.pick("打在篮板上没有进", "只碰到了篮板", "砸中篮板后弹开")
+        count = zh.number(c.details["rim_hits"])
+        off = "擦着篮圈进筐" if c.details["rim_hits"] == 1 else "从篮圈上弹进篮筐"
         return {
             "swish": c.pick("空心入网", "直接穿过篮筐", "没碰篮圈就进了", "干净地落进篮网", "应声入网"),
             "bank": c.pick("打板进筐", "碰到篮板后落入篮筐", "从篮板弹进篮筐", "擦板入筐"),
-            "rim_in": c.pick(
-                "碰到篮圈后落进去", "砸在篮圈上弹进篮筐", "擦着篮圈进筐", "在篮圈上弹了一下后进了"
-            ),
+            "rim_in": c.pick("碰到篮圈后落进去", "砸在篮圈上弹进篮筐", off, f"在篮圈上弹了{count}下后进了"),
             "rim_out": c.pick("砸在篮圈上弹开", "碰到篮圈没有进", "打在篮圈上被弹了出来", "打铁了"),
             "miss": c.pick("没碰到篮筐", "没有投进", "投偏了", "是个三不沾"),
         }[c.facts.outcome]

@@ -19,6 +19,16 @@ def _struck(c: Context) -> Thing:
     return c.things[hits[0].whom or ""] if hits else _balls(c)[0]
 
 
+def _touched(c: Context) -> int:
+    """How many balls the cue ball itself has touched."""
+    return len({event.whom for event in c.events("hit", "cue_ball")})
+
+
+def _passed_on(c: Context) -> bool:
+    """Whether balls other than the cue ball have hit each other."""
+    return any(event.who != "cue_ball" for event in c.events("hit"))
+
+
 class English(Phrasebook):
     def line(self, c: Context) -> str:
         cue = en.a(c, c.main, 0.15)
@@ -28,7 +38,7 @@ class English(Phrasebook):
             return c.pick(
                 f"{cue} misses {self._targets(c)}{table}",
                 f"{cue} rolls past {self._targets(c)}{table}",
-                f"{cue} rolls without touching {self._targets(c)}{table}",
+                f"{cue} rolls without touching {' or '.join(self._targets(c).rsplit(' and ', 1))}{table}",
             )
         hits = c.pick("hits", "strikes", "knocks into", "runs into")
         if c.details["cushion_first"] and c.chance(0.6):
@@ -92,11 +102,12 @@ class English(Phrasebook):
             said.append(c.pick(f"it strikes {target}", f"it hits {target}", f"{target} is struck"))
             moved, count = c.details["moved"], c.details["count"]
             if count > 1 and moved:
+                others = "the balls pass the push on" if _passed_on(c) else "more than one ball is set off"
                 some = f"{en.number(moved)} of the {en.number(count)} balls {'is' if moved == 1 else 'are'}"
                 said.append(
                     c.pick(
                         f"{'all the balls are' if moved == count else some} set in motion",
-                        "the balls pass the push on" if moved > 1 else "the others keep their places",
+                        others if moved > 1 else "the others keep their places",
                     )
                 )
             elif moved:
@@ -107,8 +118,8 @@ class English(Phrasebook):
         moved = c.details["moved"]
         return {
             "misses": c.pick("the shot misses", "no ball is hit", "nothing else on the table has moved"),
-            "hits_one": c.pick("one ball was hit", f"{en.the(c, _struck(c))} has left its place" if moved else "the struck ball has hardly moved", "it is a hit"),
-            "hits_several": c.pick(f"{en.number(moved)} balls have moved", "the hit has moved more than one ball", "more than one ball has left its place"),
+            "hits_one": c.pick("one ball was hit" if _touched(c) == 1 else "the shot is a hit", f"{en.the(c, _struck(c))} has left its place" if moved else "the struck ball has hardly moved", "it is a hit"),
+            "hits_several": c.pick(f"the hit has set {en.number(moved)} balls moving", "the hit has moved more than one ball", "more than one ball has left its place"),
         }[c.facts.outcome]  # fmt: skip
 
     @staticmethod
@@ -186,11 +197,12 @@ class Chinese(Phrasebook):
             said.append(c.pick(f"它撞上{target}", f"它击中{target}", f"{target}被撞到"))
             moved, count = c.details["moved"], c.details["count"]
             if count > 1 and moved:
+                others = "球与球接连相撞" if _passed_on(c) else "不止一个球动了起来"
                 some = f"{zh.number(count)}个球里有{zh.number(moved)}个动了"
                 said.append(
                     c.pick(
                         "球都动了" if moved == count else some,
-                        "球与球接连相撞" if moved > 1 else "其余的球没有动",
+                        others if moved > 1 else "其余的球没有动",
                     )
                 )
             elif moved:
@@ -200,14 +212,18 @@ class Chinese(Phrasebook):
     def ending(self, c: Context) -> str:
         moved = c.details["moved"]
         return {
-            "misses": c.pick("这一击落空了", "没有打到任何球", "其他球都没有动"),
+            "misses": c.pick(
+                "这一击落空了",
+                "没有打到任何球",
+                "其他球都没有动" if c.details["count"] > 1 else "另一个球没有动",
+            ),
             "hits_one": c.pick(
-                "打中了一个球",
+                "打中了一个球" if _touched(c) == 1 else "母球打中了",
                 f"{zh.the(c, _struck(c))}离开了原位" if moved else "被碰的球几乎没动",
                 "这一击打中了",
             ),
             "hits_several": c.pick(
-                f"{zh.number(moved)}个球移动了位置", "不止一个球被撞动了", "不止一个球离开了原位"
+                f"{zh.number(moved)}个球被撞动了", "不止一个球被撞动了", "不止一个球离开了原位"
             ),
         }[c.facts.outcome]
 
