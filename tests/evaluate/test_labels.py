@@ -41,6 +41,14 @@ def test_labels_are_read_from_truth_and_dense_captions_say_the_camera() -> None:
         assert {"colour", "camera", "outcome"} <= says(lengths["dense"][0], language, "dense", labels)
 
 
+def test_a_shot_still_in_the_air_at_the_end_says_no_outcome() -> None:
+    truth = simulate("basketball", 2, num_frames=17)
+    truth["facts"]["details"]["undecided"] = True
+    labels = labels_of(truth)
+    assert labels.outcome is None
+    assert "outcome" not in says("a ball is thrown at a hoop", "en", "dense", labels)
+
+
 def test_left_and_right_change_places_in_a_mirror() -> None:
     assert mirrored("orbit_left") == "orbit_right" and mirrored("drive: turns_right") == "drive: turns_left"
     assert mirrored("handheld") == "handheld"

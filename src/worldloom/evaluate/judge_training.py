@@ -133,7 +133,10 @@ def targets(config: JudgeConfig, labels: Sequence[Labels], flips: Sequence[bool]
     for item, flip in zip(labels, flips, strict=True):
         told = answers_of(item)
         if flip:
-            told |= {head: mirrored(str(told[head])) for head in ("camera", "outcome")}
+            told |= {
+                head: None if (answer := told[head]) is None else mirrored(answer)
+                for head in ("camera", "outcome")
+            }
         for head, answer in told.items():
             right[head].append(NONE if answer is None else config.answers(head).index(answer))
     return {head: torch.tensor(values) for head, values in right.items()}
@@ -195,9 +198,10 @@ def measure_judge(judge: Judge, examples: Sequence[Example]) -> dict[str, Any]:
         for head, answer in answers_of(item.labels).items():
             if answer is not None:
                 right[head].append(verdict.best(head) == answer)
-        within = verdict.best("outcome", outcomes_of(judge.config, family)) == item.labels.outcome
-        right["outcome_of_family"].append(within)
-        outcomes[family].append(within)
+        if item.labels.outcome is not None:
+            within = verdict.best("outcome", outcomes_of(judge.config, family)) == item.labels.outcome
+            right["outcome_of_family"].append(within)
+            outcomes[family].append(within)
         by_family[family].append(verdict.family == family)
         if verdict.family != family:
             confused[f"{family} taken for {verdict.family}"] += 1

@@ -23,14 +23,17 @@ MIRROR = {"left": "right", "right": "left"}
 
 @dataclass(frozen=True)
 class Labels:
-    """Of a take: `colour` and `material` are the main object's; `count` is None in families without one."""
+    """Of a take: `colour` and `material` are the main object's.
+
+    `count` is None in families without one, `outcome` where the take ends before it is known.
+    """
 
     family: str
     colour: str
     material: str
     count: int | None
     camera: str
-    outcome: str
+    outcome: str | None
 
     def plain(self) -> dict[str, Any]:
         return asdict(self)
@@ -40,13 +43,14 @@ def labels_of(truth: dict[str, Any]) -> Labels:
     """Return the labels of a take from its truth."""
     family, main = truth["family"], truth["objects"][0]
     noun = COUNTED.get(family)
+    facts = truth["facts"]
     return Labels(
         family=family,
         colour=main["colour"],
         material=main["material"],
         count=None if noun is None else sum(thing["noun"] == noun for thing in truth["objects"]),
         camera=truth["look"]["camera_move"],
-        outcome=f"{family}: {truth['facts']['outcome']}",
+        outcome=None if facts["details"].get("undecided") else f"{family}: {facts['outcome']}",
     )
 
 
@@ -67,7 +71,8 @@ def says(prompt: str, language: str, length: str, labels: Labels) -> set[str]:
         said.add("camera")
     if labels.count is not None and _says_count(prompt, language, labels.family, labels.count):
         said.add("count")
-    if length != "short" or labels.family != "bounce":  # a short line of bouncing balls leaves the end open
+    open_end = length == "short" and labels.family == "bounce"
+    if labels.outcome is not None and not open_end:
         said.add("outcome")
     return said
 
