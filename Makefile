@@ -14,13 +14,13 @@ RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip install --disable-pip-version-check --no-input --quiet
 PINNED := $(VENV)/torch.txt
 DEMO := out/demo.mp4
-SENTENCE := a red ball bounces on a wooden floor
+SENTENCE := a tower of red blocks is struck by a ball on grass
 
 .PHONY: demo test check tree clean
 
 demo: $(VENV)/package.done
 	@mkdir -p out
-	$(VENV)/bin/worldloom generate "$(SENTENCE)" --seconds 2 --seed 7 --force -o $(DEMO)
+	$(VENV)/bin/worldloom generate "$(SENTENCE)" --seconds 1 --seed 1 --force -o $(DEMO)
 
 test: $(VENV)/test.done check
 	@.ci/system-packages
