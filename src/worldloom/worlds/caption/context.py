@@ -66,19 +66,22 @@ class Context:
 
 
 def context(
-    facts: Facts, things: list[Thing], look: Look, rng: np.random.Generator, picture: bool = False
+    facts: Facts, things: list[Thing], look: Look, rng: np.random.Generator, truth: dict[str, Any]
 ) -> Context:
-    return Context(facts, {thing.name: thing for thing in things}, look, rng, picture)
-
-
-def look_through(c: Context, truth: dict[str, Any]) -> None:
-    """Set what the camera of the truth had in its picture."""
+    """The context of a take's captions; what its camera had in the picture is read from `truth`."""
     views = truth["camera"]
     paths = {entry["name"]: entry["position"] for entry in truth["objects"]}
-    c.sky = any(shows_sky(view) for view in views)
-    c.gone = frozenset(name for name, path in paths.items() if not in_picture(views[-1], path[-1]))
-    c.unseen = frozenset(
-        event
-        for event in c.facts.events
-        if event.who in paths and not in_picture(views[event.frame], paths[event.who][event.frame])
+    return Context(
+        facts,
+        {thing.name: thing for thing in things},
+        look,
+        rng,
+        picture=truth["num_frames"] == 1,
+        sky=any(shows_sky(view) for view in views),
+        gone=frozenset(name for name, path in paths.items() if not in_picture(views[-1], path[-1])),
+        unseen=frozenset(
+            event
+            for event in facts.events
+            if event.who in paths and not in_picture(views[event.frame], paths[event.who][event.frame])
+        ),
     )

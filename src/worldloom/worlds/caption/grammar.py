@@ -7,7 +7,7 @@ from typing import Any
 
 from worldloom.core.seed import numpy_generator
 from worldloom.worlds.caption import chinese, english
-from worldloom.worlds.caption.context import Context, context, look_through
+from worldloom.worlds.caption.context import Context, context
 from worldloom.worlds.caption.phrasebook import Phrasebook
 from worldloom.worlds.caption.phrases import BOOKS
 from worldloom.worlds.family import Event, Facts
@@ -35,9 +35,7 @@ def caption_truth(truth: dict[str, Any], wordings: int = 1) -> dict[str, dict[st
     ]
     rng = numpy_generator("caption", truth["family"], truth["seed"])
     told = Facts(tuple(facts["cast"]), events, facts["outcome"], facts["details"])
-    picture = truth["num_frames"] == 1
-    c = context(told, things, Look(**truth["look"]), rng, picture)
-    look_through(c, truth)
+    c = context(told, things, Look(**truth["look"]), rng, truth)
     books = BOOKS[truth["family"]]
     return {
         language: {length: _distinct(c, books[language], grammar, length, wordings) for length in LENGTHS}
