@@ -58,7 +58,7 @@ def test_a_batch_repeats_and_does_not_depend_on_who_prepares_it(objective):
 
 def test_known_tokens_are_clean_and_weightless(build):
     first = build(
-        mask=replace(MaskConfig(*[0.0] * 8), first=1.0, nothing=1e-9),
+        mask=replace(MaskConfig(*[0.0] * 9), first=1.0, nothing=1e-9),
         noise=replace(recipe_named("dit_debug").noise, touched=0.0, moving=1.0),
     )
     batch = prepared(first, video_step(first))
@@ -67,8 +67,19 @@ def test_known_tokens_are_clean_and_weightless(build):
     assert all(len(sample[1:].unique()) == 1 for sample in batch.t)
 
 
+def test_a_dissolve_runs_from_a_sample_into_the_next(build):
+    plain = build(mask=replace(MaskConfig(*[0.0] * 9), first=1.0, nothing=1e-9))
+    dissolving = build(mask=replace(MaskConfig(*[0.0] * 9), dissolve=1.0, nothing=1e-9))
+    step = video_step(plain)
+    clips, mixed = prepared(plain, step).clean, prepared(dissolving, step)
+    assert torch.equal(mixed.clean[:, :, 0], clips[:, :, 0])
+    assert torch.equal(mixed.clean[:, :, -1], clips.roll(-1, 0)[:, :, -1])
+    alone = dissolving.prepare(dissolving.plan.batch(step), [0])
+    assert torch.equal(alone.clean[0], mixed.clean[0])
+
+
 def test_levels_are_per_frame(build):
-    levels = build(mask=replace(MaskConfig(*[0.0] * 8), levels=1.0, nothing=1e-9))
+    levels = build(mask=replace(MaskConfig(*[0.0] * 9), levels=1.0, nothing=1e-9))
     batch = prepared(levels, video_step(levels))
     assert all(len(sample.unique()) == sample.shape[0] for sample in batch.t)
     assert (batch.t == batch.t[..., :1, :1]).all()

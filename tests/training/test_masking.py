@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from worldloom.training.masking import MaskConfig, draw_mask
 
-ONLY = {kind: replace(MaskConfig(*[0.0] * 8), **{kind: 1.0}) for kind in MaskConfig().weights()}
+ONLY = {kind: replace(MaskConfig(*[0.0] * 9), **{kind: 1.0}) for kind in MaskConfig().weights()}
 
 
 def masks(config, grid, count=60):
@@ -51,6 +51,19 @@ def test_suffixes():
 def test_both_ends_leave_a_gap():
     for known in frame_masks("ends", 6):
         assert known[0] and known[-1] and np.diff(known.astype(int)).tolist().count(-1) == 1
+
+
+def test_a_dissolve_leads_evenly_from_one_clip_into_another():
+    for mask in masks(ONLY["dissolve"], (6, 3, 4)):
+        known, second = mask.known[:, 0, 0], mask.second
+        head, tail = int(np.argmin(known)), int(np.argmin(known[::-1]))
+        assert head and tail and not second[:head].any() and (second[-tail:] == 1).all()
+        assert np.allclose(
+            np.diff(second[head - 1 : len(second) - tail + 1]), 1 / (len(second) - head - tail + 1)
+        )
+    assert not any(
+        mask.second.any() for kind in ("ends", "first", "region") for mask in masks(ONLY[kind], (6, 3, 4))
+    )
 
 
 def test_scattered_frames():

@@ -40,7 +40,9 @@ def dit_tiny() -> DenoisingRecipe:
             pictures=4,
             vocab_size=VOCABULARY,
         ),
-        mask=MaskConfig(nothing=62, first=16, prefix=9, suffix=4, ends=3, scattered=2, region=2, levels=2),
+        mask=MaskConfig(
+            nothing=52, first=14, prefix=8, suffix=8, ends=5, dissolve=5, scattered=3, region=3, levels=2
+        ),
         noise=NoiseConfig(shift=3.0, moving=2.0),
         sampling=Sampling(),
         preview=PreviewConfig(),

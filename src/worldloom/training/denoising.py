@@ -141,8 +141,13 @@ class Denoising:
         grid = self._grid(batch.shape)
         samples = [self.places[int(batch.indices[p])] for p in positions]
         drawn = [self._draw(place, grid, batch.step, p) for place, p in zip(samples, positions, strict=True)]
-        t, weight, captions = zip(*drawn, strict=True)
+        t, weight, captions, second = zip(*drawn, strict=True)
         clean = self._latents(samples, batch.shape[0])
+        for number, (p, share) in enumerate(zip(positions, second, strict=True)):
+            if share.any():
+                # Another sample of the whole batch, whoever prepares it.
+                other = self.places[int(batch.indices[(p + 1) % len(batch.indices)])]
+                clean[number].lerp_(self._latents([other], batch.shape[0])[0], share[:, None, None])
         noise = torch.stack(
             [
                 torch.randn(clean.shape[1:], generator=torch_generator(self.seed, "noise", batch.step, p))
@@ -193,8 +198,11 @@ class Denoising:
     def close(self) -> None:
         """Nothing is held open: the caches are memory maps."""
 
-    def _draw(self, place: int, grid: Grid, step: int, position: int) -> tuple[Tensor, Tensor, np.ndarray]:
-        """(t, weight, caption) of one sample: t and weight on the token grid."""
+    def _draw(
+        self, place: int, grid: Grid, step: int, position: int
+    ) -> tuple[Tensor, Tensor, np.ndarray, Tensor]:
+        """(t, weight, caption, second) of one sample: t and weight on the token grid, and the share of the next
+        sample in each latent frame."""
         config = self.recipe.noise
         generator = numpy_generator(self.seed, "canvas", step, position)
         levels = torch_generator(self.seed, "level", step, position)
@@ -207,7 +215,8 @@ class Denoising:
         drop = config.drop_known if mask.known_frames >= 2 else config.drop_text
         length = length_of_batch(self.seed, step)
         caption = self._fitting(self.data.captions.draw(place, generator, length=length))
-        return t, (~known).float(), self.empty if generator.random() < drop else caption
+        told = self.empty if generator.random() < drop else caption
+        return t, (~known).float(), told, torch.from_numpy(mask.second)
 
     def _fitting(self, caption: np.ndarray) -> np.ndarray:
         """A caption of at most as many tokens as the transformer takes: a longer one loses words before its end mark."""

@@ -1,8 +1,9 @@
 """Random canvases for training: which tokens are known, and how noisy each one is.
 
 One set of weights serves every verb because it was trained on all of their canvases: nothing known (text to
-video), the first frame (image to video), a prefix or suffix (extension), both ends (connection and loop),
-scattered frames (storyboard), everything but a box (in-painting), and a noise level for each frame (rolling).
+video), the first frame (image to video), a prefix or suffix (extension), both ends (connection and loop), the end
+of another clip (connection of what has nothing in common), scattered frames (storyboard), everything but a box
+(in-painting), and a noise level for each frame (rolling).
 """
 
 from dataclasses import dataclass, fields
@@ -21,6 +22,7 @@ class MaskConfig:
     prefix: float = 12.0
     suffix: float = 6.0
     ends: float = 4.0
+    dissolve: float = 2.0
     scattered: float = 3.0
     region: float = 3.0
     levels: float = 7.0
@@ -43,6 +45,18 @@ class Mask:
         """Latent frames known as a whole."""
         return int(self.known.all(axis=(1, 2)).sum())
 
+    @property
+    def second(self) -> np.ndarray:
+        """Share of a second clip in each latent frame, float32 [f]: of a dissolve it rises evenly across the gap.
+
+        No footage shows how one world becomes another, so this says what is wanted: that it fades into it.
+        """
+        places = np.arange(len(self.known), dtype=np.float32)
+        if self.kind != "dissolve":
+            return 0 * places
+        gap = np.flatnonzero(~self.known.all(axis=(1, 2)))
+        return np.clip((places - gap[0] + 1) / (len(gap) + 1), 0, 1).astype(np.float32)
+
 
 def draw_mask(config: MaskConfig, grid: Grid, generator: np.random.Generator) -> Mask:
     """A random mask over the token grid (f, h, w); at least one token is unknown."""
@@ -50,7 +64,7 @@ def draw_mask(config: MaskConfig, grid: Grid, generator: np.random.Generator) ->
     if grid[0] == 1:
         weights = {kind: weights[kind] for kind in ("nothing", "region")}
     if grid[0] == 2:
-        weights.pop("ends")
+        weights = {kind: weight for kind, weight in weights.items() if kind not in ("ends", "dissolve")}
     kinds = list(weights)
     share = np.asarray([weights[kind] for kind in kinds])
     kind = kinds[int(generator.choice(len(kinds), p=share / share.sum()))]
@@ -72,7 +86,7 @@ def _frames(kind: str, count: int, generator: np.random.Generator) -> np.ndarray
         return places < int(generator.integers(min(2, count - 1), count))
     if kind == "suffix":
         return places >= count - int(generator.integers(1, count))
-    if kind == "ends":
+    if kind in ("ends", "dissolve"):
         head = int(generator.integers(1, count - 1))
         tail = int(generator.integers(1, count - head))
         return (places < head) | (places >= count - tail)
