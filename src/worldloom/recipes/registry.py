@@ -5,6 +5,7 @@ from typing import Any
 
 from worldloom.core.error import UsageError
 from worldloom.recipes.dit_tiny import dit_debug, dit_pictures, dit_tiny
+from worldloom.recipes.scaling import scaling_1, scaling_4, scaling_12, scaling_32
 from worldloom.recipes.text_tiny import text_debug, text_tiny
 from worldloom.recipes.upsampler_tiny import upsampler_debug, upsampler_tiny
 from worldloom.recipes.vae_tiny import vae_debug, vae_tiny, vae_white
@@ -20,6 +21,10 @@ _MAKERS: tuple[Callable[[], Any], ...] = (
     dit_pictures,
     dit_tiny,
     dit_debug,
+    scaling_1,
+    scaling_4,
+    scaling_12,
+    scaling_32,
     upsampler_tiny,
     upsampler_debug,
 )
