@@ -129,7 +129,8 @@ def measure(task: Task, frames: UInt8[np.ndarray, "F H W 3"]) -> dict[str, Any]:
 def _in_file(task: Task, frames: np.ndarray) -> float:
     """Return the PSNR of the given frames (of an edit, of the pixels outside its mask) in the saved file."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Clip(frames, Fraction(FPS)).save(Path(folder) / "clip.mp4")
+        given = tuple(clip for _, clip in task.given)
+        path = Clip(frames, Fraction(FPS), given=given).save(Path(folder) / "clip.mp4")
         saved = read_video(path).frames
     pairs = [(given, saved[at : at + len(given)]) for at, given in task.given]
     if task.region is not None:
