@@ -43,12 +43,21 @@ def captions(color: str) -> dict:
     }
 
 
-def truth(color: str) -> dict:
-    """What a take's truth says of one square."""
+def truth(color: str, clip: np.ndarray) -> dict:
+    """What a take's truth says of one square, seen from 1 m by a camera whose picture is 2 m high."""
+    height, width = clip.shape[1:3]
+    floor = np.linspace(60, 120, height, dtype=np.float32).astype(np.uint8)[:, None, None]
+    places = []
+    for frame in clip:
+        rows, columns = np.nonzero((frame != floor).any(-1))
+        right, up = 2 * (columns.mean() + 0.5) / height - width / height, 1 - 2 * (rows.mean() + 0.5) / height
+        places.append([right, 0.0, up])
+    view = {"centre": [0.0, 0.0, 0.0], "distance": 1.0, "azimuth": 90.0, "elevation": 0.0, "fov": 90.0}
     return {
+        "camera": [view] * len(clip),
         "family": "square",
         "look": {"floor": "shaded", "mood": "noon", "camera_move": "still"},
-        "objects": [{"noun": "square", "colour": color, "material": "matte"}],
+        "objects": [{"noun": "square", "colour": color, "material": "matte", "position": places}],
         "facts": {"outcome": "moved"},
     }
 
@@ -81,7 +90,7 @@ def _add_sample(
     key = f"square-{seed:08d}"
     clip, color = square_clip(seed, *shape)
     data = encode_picture(clip[0]) if frames == 1 else encode_bytes(clip, 16, CODING)
-    meta = {"family": "square", "seed": seed, "captions": captions(color), "truth": truth(color)}
+    meta = {"family": "square", "seed": seed, "captions": captions(color), "truth": truth(color, clip)}
     _add(tar, f"{key}.{'png' if frames == 1 else 'mp4'}", data)
     _add(tar, f"{key}.json", json.dumps(meta, ensure_ascii=False).encode())
     return {

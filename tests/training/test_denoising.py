@@ -59,12 +59,23 @@ def test_a_batch_repeats_and_does_not_depend_on_who_prepares_it(objective):
 def test_known_tokens_are_clean_and_weightless(build):
     first = build(
         mask=replace(MaskConfig(*[0.0] * 9), first=1.0, nothing=1e-9),
-        noise=replace(recipe_named("dit_debug").noise, touched=0.0, moving=1.0),
+        noise=replace(recipe_named("dit_debug").noise, touched=0.0, subjects=1.0),
     )
     batch = prepared(first, video_step(first))
     assert (batch.t[:, 0] == 0).all() and (batch.weight[:, 0] == 0).all()
     assert (batch.t[:, 1:] > 0).all() and (batch.weight[:, 1:] == 1).all()
     assert all(len(sample[1:].unique()) == 1 for sample in batch.t)
+
+
+def test_tokens_with_things_weigh_more(build):
+    noise = recipe_named("dit_debug").noise
+    nothing = replace(MaskConfig(*[0.0] * 9), nothing=1.0)
+    plain = build(mask=nothing, noise=replace(noise, subjects=1.0))
+    batch = prepared(plain, video_step(plain))
+    assert (batch.weight == 1).all()
+    weighed = build(mask=nothing, noise=replace(noise, subjects=4.0))
+    weight = prepared(weighed, video_step(weighed)).weight
+    assert weight.min() >= 1 and weight.max() <= 4 and weight.max() > 2 and weight.min() < 1.5
 
 
 def test_a_dissolve_runs_from_a_sample_into_the_next(build):

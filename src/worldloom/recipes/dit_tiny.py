@@ -43,7 +43,7 @@ def dit_tiny() -> DenoisingRecipe:
         mask=MaskConfig(
             nothing=52, first=14, prefix=8, suffix=8, ends=5, dissolve=5, scattered=3, region=3, levels=2
         ),
-        noise=NoiseConfig(shift=3.0, moving=2.0),
+        noise=NoiseConfig(shift=3.0, subjects=4.0),
         sampling=Sampling(),
         preview=PreviewConfig(),
         optimizer=OptimizerConfig(matrix_rate=2e-3, learning_rate=1e-3, betas=(0.9, 0.98)),

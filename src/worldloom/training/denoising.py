@@ -32,6 +32,7 @@ from worldloom.training.optimizer import OptimizerConfig
 from worldloom.training.parts import LatentDataConfig, card_for, compositions, gather_data, initial_models
 from worldloom.training.preview import PreviewConfig, write_preview
 from worldloom.training.schedule import ScheduleConfig
+from worldloom.training.subjects import Subjects
 from worldloom.worlds.composition import is_unseen
 
 # Mean change of normalised latents from one latent frame to the next above which a token counts as moving.
@@ -46,7 +47,7 @@ class NoiseConfig:
 
     `shift` moves the logit-normal levels towards noise; `drop_text` of the captions are left out, and `drop_known`
     of them where two or more latent frames are known, so that motion is read from the frames. A token that moves
-    weighs `moving` times one that does not. In `touched` of the samples what is known carries a little noise too,
+    weighs `moving` times one that does not, and one that shows a thing `subjects` times one that shows none. In `touched` of the samples what is known carries a little noise too,
     up to `touched_level`: known latents come from an encoder or an earlier window and are never perfect.
     """
 
@@ -54,6 +55,7 @@ class NoiseConfig:
     drop_text: float = 0.1
     drop_known: float = 0.3
     moving: float = 1.0
+    subjects: float = 1.0
     touched: float = 0.2
     touched_level: float = 0.1
 
@@ -134,6 +136,7 @@ class Denoising:
             lambda shape: int(np.prod(self._grid(shape))),
             self.seed,
         )
+        self.subjects = None if recipe.noise.subjects == 1.0 else Subjects(self.data.manifest)
         self.empty = np.asarray(self.data.tokenizer.encode([""])[0], np.int32)
 
     def prepare(self, batch: Batch, positions: Sequence[int]) -> Canvases:
@@ -155,8 +158,8 @@ class Denoising:
             ]
         )
         ids, lengths = self.data.tokenizer.pad([c.tolist() for c in captions])
-        moving = self._moving_weight(clean)
-        return Canvases(clean, noise, torch.stack(t), torch.stack(weight) * moving, ids, lengths)
+        importance = self._moving_weight(clean) * self._subject_weight(samples, batch.shape[0], grid)
+        return Canvases(clean, noise, torch.stack(t), torch.stack(weight) * importance, ids, lengths)
 
     def loss(self, prepared: Canvases, step: int) -> tuple[Tensor, dict[str, Tensor]]:
         """Mean over samples of the weighted mean squared velocity error on unknown tokens."""
@@ -238,6 +241,13 @@ class Denoising:
         change = torch.maximum(F.pad(change, (0, 0, 0, 0, 1, 0)), F.pad(change, (0, 0, 0, 0, 0, 1)))
         moves = F.avg_pool3d(change, self.patch)[:, 0] > MOVING_CHANGE
         return torch.where(moves, torch.tensor(self.recipe.noise.moving), weight)
+
+    def _subject_weight(self, places: Sequence[int], frames: int, grid: Grid) -> Tensor:
+        """[B, *grid]: `subjects` where things are, 1 where none is, and between them at their edges."""
+        if self.subjects is None:
+            return torch.ones(len(places), *grid)
+        shown = torch.stack([self.subjects.shown(place, frames, grid) for place in places])
+        return 1 + (self.recipe.noise.subjects - 1) * shown
 
     def _error(self, canvases: Canvases) -> Tensor:
         """Squared velocity error per token [B, f, h/ph, w/pw]."""

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from worldloom.worlds.caption.sight import in_picture, shows_sky
 from worldloom.worlds.family import Event, Facts
 from worldloom.worlds.look import Look
 from worldloom.worlds.scene import Thing
+from worldloom.worlds.sight import in_picture, shows_sky
 
 
 @dataclass

@@ -1,0 +1,51 @@
+"""Which tokens show the things of a take, from its truth: what a clip is about covers a twentieth of its picture."""
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from worldloom.data.dataset import ClipDataset
+from worldloom.data.manifest import Manifest, Sample
+from worldloom.training.masking import Grid
+from worldloom.worlds.sight import on_screen
+
+REACH = 0.8
+"""Deviation, in tokens, of the bell around a thing's centre: the truth has no sizes."""
+
+
+class Subjects:
+    """Where the centres of all things of all takes are in every frame."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        dataset = ClipDataset(manifest)
+        self.paths = [
+            paths(dataset.meta(index)["truth"], sample) for index, sample in enumerate(manifest.samples)
+        ]
+        dataset.close()
+
+    def shown(self, index: int, frames: int, grid: Grid) -> Float[Tensor, "f h w"]:
+        """How much each token of a sample's first `frames` frames shows of things, 0 to 1.
+
+        A latent frame after the first stands for as many frames as fit, and shows what any of them does.
+        """
+        centres = self.paths[index][:frames] * np.array(grid[1:]) - 0.5
+        rows = np.arange(grid[1])[:, None, None] - centres[:, None, None, :, 0]
+        columns = np.arange(grid[2])[:, None] - centres[:, None, None, :, 1]
+        bells = np.exp(-(rows**2 + columns**2) / (2 * REACH**2))
+        near = np.nan_to_num(bells).max(-1, initial=0.0)
+        stride = (frames - 1) // max(1, grid[0] - 1)
+        later = near[1:].reshape(grid[0] - 1, stride, *grid[1:]).max(1, initial=0.0)
+        return torch.from_numpy(np.concatenate([near[:1], later])).float()
+
+
+def paths(truth: dict, sample: Sample) -> Float[np.ndarray, "F things 2"]:
+    """Centres of a take's things as (row, column) in shares of the picture's height and width, float32.
+
+    Things behind the camera have none (nan); those beside the picture lie beyond 0 and 1.
+    """
+    places = np.array([thing["position"] for thing in truth["objects"]], np.float64)
+    seen = [on_screen(view, places[:, frame]) for frame, view in enumerate(truth["camera"])]
+    right, up = np.moveaxis(np.stack(seen), -1, 0)
+    column = 0.5 + right / 2 * sample.height / sample.width
+    return np.stack([0.5 - up / 2, column], -1).astype(np.float32)

@@ -1,0 +1,75 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from worldloom.data.manifest import Manifest, Sample
+from worldloom.training import subjects
+from worldloom.training.subjects import Subjects, paths
+from worldloom.worlds.render import film
+from worldloom.worlds.stage import set_stage
+
+
+def sample(width, height, frames):
+    return Sample("000000", Path("folder"), "0.tar", "bounce", 1, width, height, frames, 16.0, False)
+
+
+def take(family, seed, width, height, frames):
+    stage = set_stage(family, seed, width=width, height=height, num_frames=frames, supersample=1)
+    shot = film(stage, width, height, supersample=1, masks=True)
+    return stage.truth(), shot.masks
+
+
+@pytest.mark.parametrize(
+    ("family", "width", "height"), [("bounce", 128, 128), ("billiards", 160, 96), ("drive", 96, 160)]
+)
+def test_centres_lie_in_the_masks(family, width, height):
+    """Of whatever is seen whole: a thing half hidden or cut off has its centre elsewhere."""
+    truth, masks = take(family, 5, width, height, 9)
+    found = paths(truth, sample(width, height, 9))
+    distances = []
+    for value in range(1, len(truth["objects"]) + 1):
+        for frame, mask in enumerate(masks == value):
+            rows, columns = np.nonzero(mask)
+            if len(rows) < 20 or not (rows.min() > 0 and rows.max() < height - 1):
+                continue
+            row, column = found[frame, value - 1] * (height, width)
+            inside = (
+                rows.min() - 2 <= row <= rows.max() + 2 and columns.min() - 2 <= column <= columns.max() + 2
+            )
+            distances.append(inside)
+    assert len(distances) >= 9 and np.mean(distances) > 0.95
+
+
+def test_tokens_with_things_stand_out(monkeypatch):
+    own = np.full((9, 2, 2), np.nan, np.float32)
+    own[:, 0] = 0.5625, 0.1875  # the middle of the token in row 4, column 1, of 8 x 8
+    own[5, 0] = 0.0625, 0.9375
+    clips = Subjects.__new__(Subjects)
+    clips.paths = [own]
+    shown = clips.shown(0, 9, (3, 8, 8))
+    assert shown.shape == (3, 8, 8) and shown[0, 4, 1] == pytest.approx(1) and shown[0, 0, 7] < 1e-6
+    assert shown[1, 4, 1] == pytest.approx(1) and shown[1, 0, 7] < 1e-6
+    assert shown[2, 0, 7] == pytest.approx(1) and shown[2, 4, 1] == pytest.approx(1)
+    assert 0.3 < shown[0, 4, 2] < 0.6
+    assert clips.shown(0, 1, (1, 8, 8)).equal(shown[:1])
+
+
+def test_every_sample_of_a_manifest_has_its_paths(monkeypatch):
+    truth, _ = take("bounce", 3, 128, 128, 5)
+
+    class Dataset:
+        def __init__(self, manifest):
+            pass
+
+        def meta(self, index):
+            return {"truth": truth}
+
+        def close(self):
+            pass
+
+    monkeypatch.setattr(subjects, "ClipDataset", Dataset)
+    clips = Subjects(Manifest((sample(128, 128, 5), sample(160, 96, 5))))
+    square, wide = clips.paths
+    assert square.shape == (5, len(truth["objects"]), 2)
+    assert np.allclose(wide[..., 1] - 0.5, (square[..., 1] - 0.5) * 96 / 160, atol=1e-6)
