@@ -17,9 +17,10 @@ from transformers.utils import logging as transformers_logging
 
 from worldloom.core.config import to_dict
 from worldloom.core.seed import torch_generator
+from worldloom.dit.config import TransformerConfig
 from worldloom.dit.flops import flops_per_sample
 from worldloom.dit.layout import to_diffusers
-from worldloom.dit.model import Transformer, TransformerConfig
+from worldloom.dit.model import Transformer
 from worldloom.dit.presets import wan21_1_3b
 from worldloom.generate.engine import Engine
 from worldloom.generate.folder import find_folder, load_checkpoint

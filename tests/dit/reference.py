@@ -5,8 +5,9 @@ from diffusers import WanTransformer3DModel
 from torch import Tensor
 
 from worldloom.core.config import to_dict
+from worldloom.dit.config import TransformerConfig
 from worldloom.dit.layout import to_diffusers
-from worldloom.dit.model import Transformer, TransformerConfig
+from worldloom.dit.model import Transformer
 
 SMALL = TransformerConfig(
     hidden_size=96, num_heads=4, depth=2, ffn_size=130, text_size=32, freq_size=32, text_length=20

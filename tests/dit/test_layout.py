@@ -4,8 +4,8 @@ import pytest
 
 from worldloom.core.config import from_dict, to_dict
 from worldloom.core.error import UsageError
+from worldloom.dit.config import TransformerConfig
 from worldloom.dit.layout import from_diffusers, to_diffusers
-from worldloom.dit.model import TransformerConfig
 from worldloom.dit.presets import debug
 
 # As the 1.3B model's folder has it.

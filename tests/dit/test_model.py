@@ -9,8 +9,9 @@ from safetensors.torch import load_file, save_file
 
 from tests.dit.reference import SMALL, relative_difference
 from worldloom.core.error import Failure, UsageError
+from worldloom.dit.config import TransformerConfig
 from worldloom.dit.context import TextContext
-from worldloom.dit.model import WEIGHTS_FILE, Transformer, TransformerConfig
+from worldloom.dit.model import WEIGHTS_FILE, Transformer
 
 
 def random_model(config: TransformerConfig = SMALL) -> Transformer:

@@ -9,7 +9,8 @@ from diffusers.loaders.single_file_utils import convert_wan_transformer_to_diffu
 from tests.dit.test_presets import PUBLISHED
 from worldloom.core.error import UsageError
 from worldloom.dit import presets
-from worldloom.dit.model import Transformer, TransformerConfig
+from worldloom.dit.config import TransformerConfig
+from worldloom.dit.model import Transformer
 from worldloom.dit.original import config_from_original, original_name
 
 

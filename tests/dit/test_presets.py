@@ -6,8 +6,9 @@ import torch
 from tests.dit.reference import diffusers_model
 from worldloom.core.config import from_dict, to_dict
 from worldloom.dit import presets
+from worldloom.dit.config import TransformerConfig
 from worldloom.dit.layout import from_diffusers, to_diffusers
-from worldloom.dit.model import Transformer, TransformerConfig
+from worldloom.dit.model import Transformer
 
 PUBLISHED = {
     presets.wan21_1_3b: 1.42e9,

@@ -6,7 +6,8 @@ import torch
 
 from tests import tiny
 from worldloom.dit import presets as dit_presets
-from worldloom.dit.model import Transformer, TransformerConfig
+from worldloom.dit.config import TransformerConfig
+from worldloom.dit.model import Transformer
 from worldloom.generate.engine import Engine
 from worldloom.text.image_encoder import ImageEncoder, ImageEncoderConfig
 from worldloom.vae import presets as vae_presets

@@ -9,6 +9,7 @@ import pytest
 import torch
 from diffusers import AutoencoderKLWan, WanImageToVideoPipeline, WanPipeline
 from PIL import Image
+from safetensors.torch import save_file
 
 from tests.generate import kinds
 from tests.generate.conftest import moving_clip
@@ -16,6 +17,7 @@ from tests.generate.test_parity import LEAST_PSNR, NEGATIVE, SEED, psnr, run_dif
 from worldloom.core.config import to_dict
 from worldloom.core.error import Failure, UsageError
 from worldloom.core.seed import torch_generator
+from worldloom.dit.lora import Lora
 from worldloom.flow.sampler import euler, heun, unipc
 from worldloom.flow.schedule import shifted_sigmas
 from worldloom.generate.assembly import INDEX_FILE, Assembly
@@ -101,6 +103,24 @@ def test_words_give_diffusers_clip(name: str, tmp_path: Path) -> None:
     clip = run_ours(ours, theirs, size=(32, 32), num_frames=9, steps=6, guidance=3.0)
     expected = run_diffusers(theirs, ours, (32, 32), 9, num_inference_steps=6, guidance_scale=3.0)
     assert psnr(clip, expected) >= LEAST_PSNR
+
+
+def test_an_adapter_goes_to_the_expert_named(tmp_path: Path) -> None:
+    folder = save_checkpoint(kinds.engine("words, two experts"), tmp_path / "model", "# debug\n")
+    names = (f"transformer.blocks.0.attn1.to_v.lora_{letter}.weight" for letter in "AB")
+    save_file(
+        dict(zip(names, (torch.ones(1, 48), torch.ones(48, 1)), strict=True)), tmp_path / "a.safetensors"
+    )
+
+    def weights(*loras: str) -> list[torch.Tensor]:
+        how = [Lora.parse(f"{lora}{tmp_path / 'a.safetensors'}") for lora in loras]
+        engine = load_checkpoint(folder, torch.device("cpu"), torch.float32, loras=how)
+        return [model.blocks[0].attn1.to_v.weight for model in (engine.transformer, engine.refiner)]
+
+    high, low = weights()
+    for asked, gained in {"high=": (1, 0), "low=": (0, 1), "": (1, 1)}.items():
+        found = weights(asked)
+        assert torch.equal(found[0], high + gained[0]) and torch.equal(found[1], low + gained[1])
 
 
 @pytest.mark.parametrize("name", FROM_PICTURES)

@@ -14,7 +14,8 @@ import worldloom
 from tests import tiny
 from worldloom.core import memory as core_memory
 from worldloom.core.error import UsageError
-from worldloom.dit.model import Transformer, TransformerConfig
+from worldloom.dit.config import TransformerConfig
+from worldloom.dit.model import Transformer
 from worldloom.generate import memory
 from worldloom.generate.memory import Run, held_bytes
 from worldloom.vae import presets
@@ -27,7 +28,8 @@ MEASURE = """
 import json, sys
 from pathlib import Path
 import torch
-from worldloom.dit.model import Transformer, TransformerConfig
+from worldloom.dit.config import TransformerConfig
+from worldloom.dit.model import Transformer
 from worldloom.vae import presets
 from worldloom.vae.autoencoder import Autoencoder
 

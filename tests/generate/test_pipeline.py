@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 import worldloom
 from tests import tiny
@@ -40,6 +41,36 @@ def test_every_verb_is_a_method(saved: Path) -> None:
     assert len(pipeline.connect(clip, clip, num_frames=4).frames) == 22
     assert len(pipeline.edit(clip, PROMPT).frames) == 9
     assert pipeline.unknown_words("a red zebra bounces") == ["zebra"]
+
+
+def adapter(path: Path, out: int = 48) -> Path:
+    factors = torch.randn(2, 48), torch.randn(out, 2)
+    names = (f"transformer.blocks.0.attn1.to_v.lora_{letter}.weight" for letter in "AB")
+    save_file(dict(zip(names, factors, strict=True)), path)
+    return path
+
+
+def test_an_adapter_changes_the_clip_as_strongly_as_asked_and_is_recorded(
+    saved: Path, tmp_path: Path
+) -> None:
+    path = adapter(tmp_path / "look.safetensors")
+
+    def painted(*lora: str) -> worldloom.Clip:
+        pipeline = worldloom.Pipeline.from_pretrained(saved, device="cpu", lora=lora)
+        return pipeline.generate(PROMPT, num_frames=9, seed=7)
+
+    plain, none, half, full = (
+        painted(*lora) for lora in ((), (f"{path}:0",), (f"{path}:0.5",), (str(path),))
+    )
+    assert np.array_equal(plain.frames, none.frames) and "loras" not in plain.settings
+    changes = [np.abs(clip.frames.astype(int) - plain.frames).mean() for clip in (half, full)]
+    assert changes[0] > 0 and changes[1] > 0 and not np.array_equal(half.frames, full.frames)
+    record = {"file": "look.safetensors", "sha256": sha256_of(path), "strength": 0.5, "expert": "both"}
+    assert half.settings["loras"] == [record]
+    with pytest.raises(
+        UsageError, match=r"one transformer for all noise levels; give .*look.safetensors without low="
+    ):
+        painted(f"low={path}")
 
 
 def test_the_layout_is_diffusers(saved: Path) -> None:

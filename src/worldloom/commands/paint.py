@@ -53,6 +53,7 @@ def run(args: Namespace) -> dict[str, Any]:
         offload=args.offload,
         tile=args.tile,
         force_memory=args.force_memory,
+        lora=args.lora,
     )
     if not args.quiet:
         _warn_of_unknown_words(pipeline, _words(args))

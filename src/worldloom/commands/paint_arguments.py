@@ -160,6 +160,13 @@ def _levels(text: str) -> tuple[float, float]:
 def _style(parser: Parser) -> None:
     style = parser.add_argument_group("how to paint")
     style.add_argument("--model", default="tiny", metavar="NAME_OR_FOLDER", help="default: tiny")
+    style.add_argument(
+        "--lora",
+        action="append",
+        default=[],
+        metavar="[high=|low=]FILE[:STRENGTH]",
+        help="add a low-rank adapter to the transformer (of two experts: to both, or the one named); may be repeated",
+    )
     style.add_argument("--device", default="auto", metavar="auto|cpu|cuda|mps", help="default: auto")
     style.add_argument(
         "--offload",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from worldloom.dit.model import TransformerConfig
+from worldloom.dit.config import TransformerConfig
 
 
 def flops_per_sample(

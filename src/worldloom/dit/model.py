@@ -6,7 +6,7 @@ Architecture and parameter names are Wan's (arXiv 2503.20314), so published chec
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,13 +16,14 @@ from torch.utils.checkpoint import checkpoint
 
 from worldloom.core.checkpoint import save_tensors
 from worldloom.core.config import from_dict, to_dict
-from worldloom.core.error import UsageError
 from worldloom.core.file import read_json, write_json
 from worldloom.core.weights import Weights, find_weights
 from worldloom.dit.block import Block
+from worldloom.dit.config import TransformerConfig
 from worldloom.dit.context import TextContext, collapse_padding
 from worldloom.dit.embedding import ConditionEmbedder, Projector
 from worldloom.dit.layout import from_diffusers, to_diffusers
+from worldloom.dit.lora import Adapted, Lora
 from worldloom.nn.modulation import Levels, norm_modulate
 from worldloom.nn.patchify import PatchEmbedding, grid_of, unpatchify
 from worldloom.nn.placing import Offload, place
@@ -38,44 +39,6 @@ WEIGHTS_FILE = "diffusion_pytorch_model.safetensors"
 PADDING_KEY = 0.1
 # A model cast to bf16 keeps these in fp32: they are small, and noise levels lie close together.
 KEPT_IN_FP32 = ("scale_shift_table", "condition_embedder.time_embedder.")
-
-
-@dataclass(frozen=True)
-class TransformerConfig:
-    """Shape of a `Transformer`.
-
-    `text_size` and `image_size` are the widths of the encoders' features (no picture branch without the latter;
-    `image_tokens` gives that branch learned positions); `text_length` is the number of rows to which prompts are
-    thought padded; `action_size` adds an embedding of one action vector per latent frame.
-    """
-
-    hidden_size: int
-    num_heads: int
-    depth: int
-    ffn_size: int
-    text_size: int
-    in_channels: int = 16
-    out_channels: int = 16
-    patch_size: tuple[int, int, int] = (1, 2, 2)
-    freq_size: int = 256
-    text_length: int = 512
-    eps: float = 1e-6
-    text_norm: bool = True
-    image_size: int | None = None
-    image_tokens: int | None = None
-    action_size: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.hidden_size % (2 * self.num_heads):
-            raise UsageError(
-                f"hidden_size {self.hidden_size} is no multiple of 2 x num_heads {self.num_heads}"
-            )
-        if self.freq_size % 2:
-            raise UsageError(f"freq_size {self.freq_size} is odd; sine and cosine need an even one")
-
-    @property
-    def head_size(self) -> int:
-        return self.hidden_size // self.num_heads
 
 
 class Transformer(nn.Module):
@@ -185,20 +148,24 @@ class Transformer(nn.Module):
         device: torch.device | str = "cpu",
         dtype: torch.dtype | None = None,
         offload: Offload = "none",
+        loras: Sequence[Lora] = (),
     ) -> Transformer:
         """Read a folder in the diffusers layout; the model is in evaluation mode, in `dtype` or as stored.
 
-        Under `offload` its blocks wait elsewhere and come one by one, see `worldloom.nn.streamed`. Raises UsageError
-        for a config of another kind, Failure for missing, extra or misshapen tensors.
+        Under `offload` its blocks wait elsewhere and come one by one, see `worldloom.nn.streamed`. What `loras` add is
+        part of the weights from then on. Raises UsageError for a config of another kind, Failure for missing, extra or
+        misshapen tensors.
         """
         folder = Path(folder)
         config = from_dict(TransformerConfig, from_diffusers(read_json(folder / CONFIG_FILE)))
         with torch.device("meta"):  # no time spent on initial weights
             model = cls(config)
         weights = Weights(find_weights(folder))
-        weights.check({name: tuple(tensor.shape) for name, tensor in model.state_dict().items()})
+        shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+        weights.check(shapes)
+        source = Adapted(weights, shapes, loras) if loras else weights
         dtypes = {name: _cast_dtype(name, dtype) or info.dtype for name, info in weights.info.items()}
-        place(model, weights, dtypes, device, offload, row="blocks")
+        place(model, source, dtypes, device, offload, row="blocks")
         return model
 
     def cast(self, dtype: torch.dtype) -> Transformer:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from worldloom.core.error import UsageError
-from worldloom.dit.model import TransformerConfig
+from worldloom.dit.config import TransformerConfig
 
 MARK = "head.modulation"  # a name that every original transformer has, and nothing else
 PREFIX = "model.diffusion_model."  # put before every name by some single-file releases

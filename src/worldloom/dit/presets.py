@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from worldloom.dit.model import TransformerConfig
+from worldloom.dit.config import TransformerConfig
 
 
 def wan21_1_3b() -> TransformerConfig:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -41,6 +42,7 @@ class Engine:
     per_token: whether the transformer knows a noise level for every token, or one for all.
     refiner: a second transformer for noise levels below `boundary`.
     image_encoder: reads known pictures, for a transformer that attends to them.
+    loras: what a file records of the adapters that are part of the transformers' weights.
     tile: side in pixels of the tiles in which the autoencoder works, or None for whole frames.
     force_memory: try a run that is not expected to fit.
     reused: what step reuse saved on each canvas painted with it, in order; whoever reports it may empty it.
@@ -56,6 +58,7 @@ class Engine:
     refiner: Transformer | None = None
     boundary: float = 0.0
     image_encoder: ImageEncoder | None = None
+    loras: tuple[dict[str, Any], ...] = ()
     reused: list[Reused] = field(default_factory=list)
 
     tile: int | None = None
@@ -65,6 +68,10 @@ class Engine:
     def stacks_channels(self) -> bool:
         """Whether known frames are shown to the transformer as channels under the noise (Wan's image-to-video)."""
         return self.transformer.config.in_channels != self.vae.latent_channels
+
+    def settings(self) -> dict[str, Any]:
+        """Return what a file records of the models that painted it."""
+        return {"model": self.card.name, **({"loras": list(self.loras)} if self.loras else {})}
 
     @property
     def multiple(self) -> tuple[int, int]:

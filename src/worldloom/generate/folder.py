@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from worldloom.core.device import resolve_dtype
 from worldloom.core.error import Failure, UsageError
 from worldloom.core.file import read_json, write_json
 from worldloom.core.weights import PICKLES
+from worldloom.dit.lora import Lora
 from worldloom.dit.model import Transformer
 from worldloom.generate.assembly import (
     IMAGE_ENCODER,
@@ -103,13 +105,15 @@ def load_checkpoint(
     offload: Offload = "none",
     tile: int | None = None,
     force_memory: bool = False,
+    loras: Sequence[Lora] = (),
 ) -> Engine:
     """Return the models of a checkpoint folder on `device`, every file first checked against its SHA-256.
 
     `dtype` None takes the number format that is fast on the device. Under `offload` the transformers' blocks and the
     text encoder's layers wait in the CPU's memory or in their files, and come one by one; with a `tile` the
-    autoencoder works in tiles of so many pixels. Weights that do not fit are a UsageError unless forced. Raises Failure for a file that differs, is
-    missing or too many, for a pickle, and for missing, extra or misshapen tensors, naming each.
+    autoencoder works in tiles of so many pixels. `loras` are added to the transformers' weights. Weights that do not fit
+    are a UsageError unless forced. Raises Failure for a file that differs, is missing or too many, for a pickle, and for
+    missing, extra or misshapen tensors, naming each.
     """
     verify_folder(folder)
     card, assembly = load_card(folder), Assembly.read(folder)
@@ -118,19 +122,26 @@ def load_checkpoint(
     stored = [part for part in assembly.parts if part not in ("tokenizer", "scheduler", IMAGE_PROCESSOR)]
     check_loading(folder, stored, dtype, offload, device, force_memory)
 
+    if assembly.boundary is None and (one := [lora for lora in loras if lora.expert != "both"]):
+        raise UsageError(
+            f"{card.name} has one transformer for all noise levels; give {one[0].path} without {one[0].expert}="
+        )
+    high, low = ([lora for lora in loras if lora.expert in ("both", expert)] for expert in ("high", "low"))
+
     def load(kind: Any, part: str, **how: Any) -> Any:
         return kind.load(folder / part, device, dtype, **how).eval().requires_grad_(False)
 
     return Engine(
-        transformer=load(Transformer, "transformer", offload=offload),
+        transformer=load(Transformer, "transformer", offload=offload, loras=high),
         vae=load(Autoencoder, "vae"),
         text_encoder=load(TextEncoder, "text_encoder", offload=offload),
         tokenizer=Tokenizer.load(folder / "tokenizer"),
         card=card,
         device=device,
         per_token=assembly.per_token,
-        refiner=None if assembly.boundary is None else load(Transformer, REFINER, offload=offload),
+        refiner=None if assembly.boundary is None else load(Transformer, REFINER, offload=offload, loras=low),
         boundary=assembly.boundary or 0.0,
+        loras=tuple(lora.record() for lora in loras),
         image_encoder=load(ImageEncoder, IMAGE_ENCODER) if assembly.image_encoder else None,
         tile=tile,
         force_memory=force_memory,

@@ -27,8 +27,9 @@ from torch.utils._pytree import tree_leaves
 from worldloom.core.error import UsageError
 from worldloom.core.memory import available_memory
 from worldloom.core.weights import Weights, find_weights
+from worldloom.dit.config import TransformerConfig
 from worldloom.dit.context import TextContext
-from worldloom.dit.model import Transformer, TransformerConfig
+from worldloom.dit.model import Transformer
 from worldloom.nn.causal_conv import StreamState
 from worldloom.nn.patchify import grid_of
 from worldloom.vae.autoencoder import Autoencoder, AutoencoderConfig

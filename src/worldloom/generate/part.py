@@ -17,7 +17,8 @@ from worldloom.core.file import read_json, write_json
 from worldloom.core.weights import TensorInfo, Weights, write_tensors
 from worldloom.dit import layout as dit_layout
 from worldloom.dit import original as dit_original
-from worldloom.dit.model import KEPT_IN_FP32, Transformer, TransformerConfig
+from worldloom.dit.config import TransformerConfig
+from worldloom.dit.model import KEPT_IN_FP32, Transformer
 from worldloom.generate.assembly import IMAGE_ENCODER
 from worldloom.text import encoder as text_encoder
 from worldloom.text import image_encoder

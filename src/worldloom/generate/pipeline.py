@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
@@ -12,6 +12,8 @@ from typing import Concatenate, ParamSpec
 import torch
 
 from worldloom.core.device import resolve_device
+from worldloom.core.error import UsageError
+from worldloom.dit.lora import Lora
 from worldloom.generate.adapter import Adapter
 from worldloom.generate.card import Card
 from worldloom.generate.clip import Clip, Footage
@@ -50,6 +52,7 @@ class Pipeline:
         offload: str = "none",
         tile: int | None = None,
         force_memory: bool = False,
+        lora: Sequence[Lora | str] = (),
     ) -> Pipeline:
         """Load a model of the package by name (`tiny`) or a checkpoint folder, every file checked by its SHA-256.
 
@@ -63,15 +66,23 @@ class Pipeline:
             tile: side in pixels of the tiles in which the autoencoder works: less memory, the same frames up to
                 rounding. None works on whole frames.
             force_memory: try what is not expected to fit into the device's memory, which is refused otherwise.
+            lora: low-rank adapters to add to the transformer, each a `Lora` or "[high=|low=]FILE[:STRENGTH]"; of a model
+                with two experts, high and low name the one to adapt.
 
         Raises UsageError for an unknown name, device or offload, Failure for a damaged checkpoint, naming what is
         wrong.
         """
         place = resolve_device(device)
         how = check_offload(offload, place)
+        loras = [item if isinstance(item, Lora) else Lora.parse(item) for item in lora]
         if (family := family_of(name)) is not None:
+            if loras:
+                raise UsageError(
+                    f"{name} is a {family.name} checkpoint; adapters are added to Wan's layout alone"
+                )
             return cls(Adapter(family, Path(name), place, dtype, how))
-        return cls(Stream(load_checkpoint(find_folder(name), place, dtype, how, tile, force_memory)))
+        folder = find_folder(name)
+        return cls(Stream(load_checkpoint(folder, place, dtype, how, tile, force_memory, loras)))
 
     @property
     def card(self) -> Card:

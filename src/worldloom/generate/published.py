@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from worldloom.dit import presets
-from worldloom.dit.model import TransformerConfig
+from worldloom.dit.config import TransformerConfig
 from worldloom.generate.assembly import Assembly
 from worldloom.generate.card import Card, Sampling
 

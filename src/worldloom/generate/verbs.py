@@ -43,8 +43,7 @@ class Brush:
 
     def settings(self, verb: str, size: Size, num_frames: int, fps: Fraction, **more: Any) -> dict[str, Any]:
         """Return what a file records about itself."""
-        card = self.engine.card
-        made_by = {"generator": "worldloom", "verb": verb, "model": card.name}
+        made_by = {"generator": "worldloom", "verb": verb, **self.engine.settings()}
         return {**made_by, **self.style.settings(), **describe_output(size, num_frames, fps), **more}
 
 

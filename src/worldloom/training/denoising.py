@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from worldloom.core.seed import numpy_generator, torch_generator
 from worldloom.data.bucket import Batch, BatchPlan, Shape
 from worldloom.data.manifest import Sample
-from worldloom.dit.model import TransformerConfig
+from worldloom.dit.config import TransformerConfig
 from worldloom.flow.path import interpolate, velocity
 from worldloom.flow.timestep import logit_normal, shift_timestep
 from worldloom.generate.card import Sampling

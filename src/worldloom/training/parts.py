@@ -16,7 +16,8 @@ from worldloom.core.error import UsageError
 from worldloom.core.seed import derive_seed, numpy_generator
 from worldloom.data.dataset import ClipDataset
 from worldloom.data.manifest import Manifest
-from worldloom.dit.model import Transformer, TransformerConfig
+from worldloom.dit.config import TransformerConfig
+from worldloom.dit.model import Transformer
 from worldloom.generate.card import Card, Sampling
 from worldloom.text.encoder import TextEncoder, TextEncoderConfig
 from worldloom.text.tokenizer import Tokenizer
