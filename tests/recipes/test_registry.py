@@ -25,7 +25,7 @@ def test_fields_are_changed_by_name():
 def test_unknown_names_are_refused_with_the_known_ones():
     with pytest.raises(
         UsageError,
-        match=r"dit_debug, dit_pictures, dit_tiny, scaling_1, .*, text_debug, text_tiny, .*, vae_debug, vae_tiny",
+        match=r"dit_debug, dit_fast, dit_fast_debug, dit_pictures, dit_tiny, scaling_1, .*, text_debug, text_tiny, .*, vae_debug, vae_tiny",
     ):
         recipe_named("tiny")
     with pytest.raises(UsageError, match="allowed: nothing, first, prefix"):

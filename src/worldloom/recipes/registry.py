@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from worldloom.core.error import UsageError
-from worldloom.recipes.dit_tiny import dit_debug, dit_pictures, dit_tiny
+from worldloom.recipes.dit_tiny import dit_debug, dit_fast, dit_fast_debug, dit_pictures, dit_tiny
 from worldloom.recipes.scaling import scaling_1, scaling_4, scaling_12, scaling_32
 from worldloom.recipes.text_tiny import text_debug, text_tiny
 from worldloom.recipes.upsampler_tiny import upsampler_debug, upsampler_tiny
@@ -21,6 +21,8 @@ _MAKERS: tuple[Callable[[], Any], ...] = (
     dit_pictures,
     dit_tiny,
     dit_debug,
+    dit_fast,
+    dit_fast_debug,
     scaling_1,
     scaling_4,
     scaling_12,

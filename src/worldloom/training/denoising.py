@@ -6,7 +6,7 @@ squared error of the velocity on unknown tokens; the text encoder is trained alo
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -98,6 +98,10 @@ class Canvases:
     weight: Tensor
     ids: Tensor
     lengths: Tensor
+
+    def to(self, device: torch.device) -> "Canvases":
+        """The same on a device."""
+        return Canvases(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
 
 
 class Denoising:
@@ -251,21 +255,30 @@ class Denoising:
 
     def _error(self, canvases: Canvases) -> Tensor:
         """Squared velocity error per token [B, f, h/ph, w/pw]."""
-        clean, noise = canvases.clean.to(self.device), canvases.noise.to(self.device)
-        t = canvases.t.to(self.device)
-        level = t[:, None]
+        canvases = canvases.to(self.device)
+        noisy = interpolate(canvases.clean, canvases.noise, self._cells(canvases.t))
+        embeds = self.text_encoder(canvases.ids, canvases.lengths)
+        context = self.transformer.prepare_text(embeds, canvases.lengths)
+        predicted = self.transformer(noisy, canvases.t, context).float()
+        return self._per_token((predicted - velocity(canvases.clean, canvases.noise)).square())
+
+    def _cells(self, tokens: Tensor) -> Tensor:
+        """Values of tokens [B, f, h/ph, w/pw] for every latent cell, [B, 1, f, h, w]."""
+        cells = tokens[:, None]
         for axis, size in enumerate(self.patch, start=2):
-            level = level.repeat_interleave(size, dim=axis)
-        noisy = interpolate(clean, noise, level)
-        lengths = canvases.lengths.to(self.device)
-        embeds = self.text_encoder(canvases.ids.to(self.device), lengths)
-        context = self.transformer.prepare_text(embeds, lengths)
-        predicted = self.transformer(noisy, t, context).float()
-        error = (predicted - velocity(clean, noise)).square().mean(1, keepdim=True)
-        return F.avg_pool3d(error, self.patch)[:, 0]
+            cells = cells.repeat_interleave(size, dim=axis)
+        return cells
+
+    def _per_token(self, squares: Tensor) -> Tensor:
+        """Means [B, f, h/ph, w/pw] over the cells and channels of every token."""
+        return F.avg_pool3d(squares.mean(1, keepdim=True), self.patch)[:, 0]
 
     def _judge(self, place: int, captioned: int, level: float) -> float:
         """Mean squared velocity error of one clip under the caption of the clip `captioned`."""
+        return float(self._error(self._judged(place, captioned, level)).mean())
+
+    def _judged(self, place: int, captioned: int, level: float) -> Canvases:
+        """One clip of which nothing is known, at fixed noise, under the caption of the clip `captioned`."""
         shape = self._shapes(self.data.manifest.samples[place])[0]
         clean, grid = self._latents([place], shape[0]), self._grid(shape)
         noise = torch.randn(clean.shape, generator=torch_generator(self.seed, "judged", place))
@@ -274,7 +287,7 @@ class Denoising:
         )
         ids, lengths = self.data.tokenizer.pad([caption.tolist()])
         t = torch.full((1, *grid), level)
-        return float(self._error(Canvases(clean, noise, t, torch.ones_like(t), ids, lengths)).mean())
+        return Canvases(clean, noise, t, torch.ones_like(t), ids, lengths)
 
     def _shapes(self, sample: Sample) -> list[Shape]:
         """(frames, height, width) of a sample as it is shown in one epoch: cut, then as often a picture as asked."""

@@ -1,0 +1,137 @@
+"""The objective that makes few steps of many: a student lands where its teacher's guided steps would.
+
+A sample is noised to the beginning of one of the student's steps. From there the teacher, the same weights held still,
+takes several guided steps, and the student learns the one velocity that leads straight to where they end, without
+guidance: progressive distillation (arXiv 2202.00512) of guided diffusion (arXiv 2210.03142), all steps at once.
+"""
+
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from worldloom.core.error import UsageError
+from worldloom.core.seed import numpy_generator
+from worldloom.data.bucket import Batch
+from worldloom.dit.context import TextContext
+from worldloom.dit.model import Transformer
+from worldloom.flow.guidance import guide
+from worldloom.flow.path import interpolate
+from worldloom.flow.schedule import shifted_sigmas
+from worldloom.training.denoising import Canvases, Denoising, DenoisingRecipe
+from worldloom.training.objective import Surroundings
+from worldloom.training.preview import write_preview
+
+
+@dataclass(frozen=True)
+class StepsConfig:
+    """The student's steps, for how many of the teacher's each stands, and at which guidance and shift those are taken."""
+
+    steps: int = 4
+    teacher_steps: int = 2
+    guidance_scale: float = 5.0
+    shift: float = 3.0
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.teacher_steps < 1:
+            raise UsageError(
+                f"a student of {self.steps} steps for {self.teacher_steps} of its teacher's each is none; both must be at least 1"
+            )
+
+
+@dataclass(frozen=True)
+class DistillingRecipe(DenoisingRecipe):
+    """A transformer run whose teacher is the checkpoint folder `start_from`."""
+
+    few: StepsConfig = StepsConfig()
+
+    def build(self, surroundings: Surroundings) -> "Distilling":
+        """The objective; raises UsageError without a teacher."""
+        if not self.start_from:
+            raise UsageError(f"{self.name} needs a teacher; name its checkpoint folder with --start_from=DIR")
+        return Distilling(self, surroundings)
+
+
+class Distilling(Denoising):
+    """Squared error of the velocity to where the teacher arrives, on unknown tokens."""
+
+    def __init__(self, recipe: DistillingRecipe, surroundings: Surroundings) -> None:
+        super().__init__(recipe, surroundings)
+        self.few = recipe.few
+        self.teacher = deepcopy(self.transformer).eval().requires_grad_(False).to(self.device)
+        self.levels = shifted_sigmas(self.few.steps * self.few.teacher_steps, self.few.shift)
+
+    def prepare(self, batch: Batch, positions: Sequence[int]) -> Canvases:
+        """Samples at the beginnings of the student's steps; all of a canvas's unknown tokens are at the same one."""
+        canvases = super().prepare(batch, positions)
+        begins = [
+            int(numpy_generator(self.seed, "segment", batch.step, p).integers(self.few.steps))
+            for p in positions
+        ]
+        return self._at(canvases, begins)
+
+    def loss(self, prepared: Canvases, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """Mean over samples of the weighted squared error on unknown tokens."""
+        error, weight = self._landing_error(prepared), prepared.weight.to(self.device)
+        unknown = (weight > 0).float()
+        loss = ((error * weight).sum((1, 2, 3)) / weight.sum((1, 2, 3))).mean()
+        plain = ((error * unknown).sum((1, 2, 3)) / unknown.sum((1, 2, 3))).mean()
+        return loss, {"mse": plain.detach()}
+
+    def evaluate(self, folder: Path, step: int) -> dict[str, float]:
+        """How far the student is from its teacher on held-out clips, nothing known, and what it paints."""
+        chosen = numpy_generator(self.seed, "heldout").permutation(self.heldout)[: self.recipe.data.evaluated]
+        clips = [int(p) for p in chosen if not self.data.manifest.samples[int(p)].picture]
+        if clips:
+            write_preview(self.recipe.preview, self._engine(), self.data, clips, folder, step)
+        errors = [
+            float(
+                self._landing_error(self._at(self._judged(int(p), int(p), 0.5), [n % self.few.steps])).mean()
+            )
+            for n, p in enumerate(chosen)
+        ]
+        return {"mse": float(np.mean(errors))} if errors else {}
+
+    def _at(self, canvases: Canvases, begins: Sequence[int]) -> Canvases:
+        """Put unknown tokens at the beginnings of steps, a number for each sample."""
+        starts = self.levels[:: self.few.teacher_steps][list(begins)][:, None, None, None]
+        t = torch.where(canvases.weight > 0, starts, canvases.t)
+        return Canvases(canvases.clean, canvases.noise, t, canvases.weight, canvases.ids, canvases.lengths)
+
+    def _landing_error(self, canvases: Canvases) -> Tensor:
+        """Squared error per token [B, f, h/ph, w/pw] of the student's velocity, 0 on known tokens."""
+        canvases = canvases.to(self.device)
+        begin = interpolate(canvases.clean, canvases.noise, self._cells(canvases.t))
+        context = self._context(self.transformer, canvases.ids, canvases.lengths)
+        end, reached = self._teachers_end(begin, canvases)
+        span = self._cells(canvases.t - reached)
+        moved = span > 0
+        wanted = torch.where(moved, (begin - end) / span.clamp(min=1e-6), 0.0)
+        predicted = self.transformer(begin, canvases.t, context).float()
+        return self._per_token(torch.where(moved, predicted - wanted, 0.0).square())
+
+    @torch.no_grad()
+    def _teachers_end(self, x: Tensor, canvases: Canvases) -> tuple[Tensor, Tensor]:
+        """Latents, and levels of the tokens, after the teacher's guided Euler steps through one of the student's."""
+        told = self._context(self.teacher, canvases.ids, canvases.lengths)
+        ids, lengths = self.data.tokenizer.pad([self.empty.tolist()] * len(x))
+        untold = self._context(self.teacher, ids.to(self.device), lengths.to(self.device))
+        levels = self.levels.to(self.device)
+        unknown = canvases.weight > 0
+        place = (levels - canvases.t[..., None]).abs().argmin(-1)
+        t = canvases.t
+        for number in range(1, self.few.teacher_steps + 1):
+            after = torch.where(unknown, levels[(place + number).clamp(max=len(levels) - 1)], canvases.t)
+            velocity = guide(
+                self.teacher(x, t, told).float(), self.teacher(x, t, untold).float(), self.few.guidance_scale
+            )
+            x = x - self._cells(t - after) * velocity
+            t = after
+        return x, t
+
+    def _context(self, transformer: Transformer, ids: Tensor, lengths: Tensor) -> TextContext:
+        return transformer.prepare_text(self.text_encoder(ids, lengths), lengths)

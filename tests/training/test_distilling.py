@@ -1,0 +1,100 @@
+from dataclasses import replace
+
+import pytest
+import torch
+
+from tests.training.test_denoising import ALONE, video_step
+from worldloom.core.config import override
+from worldloom.core.error import UsageError
+from worldloom.generate.pipeline import Pipeline
+from worldloom.recipes.command import train
+from worldloom.recipes.registry import recipe_named
+from worldloom.training.distilling import StepsConfig
+from worldloom.training.objective import Surroundings
+
+
+@pytest.fixture(scope="module")
+def changes(dit_changes, dit_run):
+    return dit_changes | {"start_from": str(dit_run / "ema")}
+
+
+@pytest.fixture
+def objective(changes, tmp_path):
+    recipe = override(recipe_named("dit_fast_debug"), changes)
+    objective = recipe.build(Surroundings(tmp_path, ALONE, 0, quiet=True))
+    with torch.no_grad():  # a run of eight steps hardly hears its prompts
+        for parameter in objective.teacher.parameters():
+            parameter.normal_(std=0.2, generator=torch.Generator().manual_seed(parameter.numel()))
+        objective.transformer.load_state_dict(objective.teacher.state_dict())
+    return objective
+
+
+def prepared(objective):
+    batch = objective.plan.batch(video_step(objective))
+    return objective.prepare(batch, range(len(batch.indices)))
+
+
+def test_unknown_tokens_begin_a_step_of_the_student(objective):
+    canvases = prepared(objective)
+    unknown = canvases.weight > 0
+    assert unknown.any() and set(canvases.t[unknown].tolist()) <= set(objective.levels[::2][:-1].tolist())
+    assert (canvases.t[~unknown] <= 0.1).all()
+    assert len(objective.levels) == 4 * 2 + 1 and objective.levels[0] == 1 and objective.levels[-1] == 0
+
+
+def test_the_teacher_takes_guided_steps_to_the_next_of_the_students(objective):
+    canvases = objective._at(objective._judged(objective.heldout[0], objective.heldout[0], 0.5), [1])
+    x = torch.lerp(canvases.clean, canvases.noise, objective._cells(canvases.t))
+    end, t = objective._teachers_end(x, canvases)
+    assert (t == objective.levels[4]).all()
+    told = objective._context(objective.teacher, canvases.ids, canvases.lengths)
+    ids, lengths = objective.data.tokenizer.pad([objective.empty.tolist()])
+    untold = objective._context(objective.teacher, ids, lengths)
+    for here, there in zip(objective.levels[2:4], objective.levels[3:5], strict=True):
+        level = torch.full_like(canvases.t, float(here))
+        with torch.no_grad():
+            with_words, without = (objective.teacher(x, level, words) for words in (told, untold))
+        x = x - (here - there) * (without + 5.0 * (with_words - without))
+    assert torch.allclose(end, x, atol=1e-4)
+
+
+def test_a_student_that_does_as_its_teacher_has_no_error(objective):
+    """With one step of the teacher's for one of the student's, unguided, both are the same."""
+    objective.few = replace(objective.few, teacher_steps=1, guidance_scale=1.0)
+    objective.levels = objective.levels[::2]
+    assert objective._landing_error(prepared(objective)).max() < 1e-6
+    with torch.no_grad():
+        objective.transformer.proj_out.bias += 1
+    error = objective._landing_error(prepared(objective))
+    assert float(error[prepared(objective).weight > 0].min()) == pytest.approx(1, rel=1e-3)
+    assert not error[prepared(objective).weight == 0].any()
+
+
+def test_guidance_is_learnt(objective):
+    losses = []
+    optimizer = torch.optim.Adam(objective.transformer.parameters(), lr=2e-3)
+    for step in range(12):
+        loss, figures = objective.loss(prepared(objective), step)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(float(figures["mse"]))
+    assert losses[-1] < 0.6 * losses[0]
+    assert not any(parameter.requires_grad for parameter in objective.teacher.parameters())
+
+
+def test_a_run_ends_in_weights_of_four_steps(changes, tmp_path):
+    train("dit_fast_debug", changes, tmp_path / "run", quiet=True)
+    pipeline = Pipeline.from_pretrained(tmp_path / "run" / "ema")
+    sampling = pipeline.card.sampling
+    assert (sampling.num_steps, sampling.guidance_scale, sampling.sampler) == (4, 1.0, "euler")
+    assert len(pipeline.generate("a red square", num_frames=5, seed=1).frames) == 5
+
+
+def test_nonsense_is_refused(changes, tmp_path):
+    with pytest.raises(UsageError, match="needs a teacher"):
+        override(recipe_named("dit_fast_debug"), changes | {"start_from": ""}).build(
+            Surroundings(tmp_path, ALONE, 0, quiet=True)
+        )
+    with pytest.raises(UsageError, match="student of 0 steps"):
+        StepsConfig(steps=0)
