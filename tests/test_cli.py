@@ -1,6 +1,7 @@
 """The command line as a contract: verbs, streams, exit codes, files."""
 
 import json
+import shutil
 import subprocess
 import sys
 from fractions import Fraction
@@ -8,12 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from tests import tiny
 from tests.core.footage import psnr
 from tests.generate.conftest import moving_clip
 from worldloom import cli
 from worldloom.core.video import probe, read_video, write_picture
+from worldloom.dit.lora import Lora
+from worldloom.dit.model import Transformer
 from worldloom.generate.clip import Clip
 
 PROMPT = "a red ball bounces on a wooden floor"
@@ -180,6 +184,28 @@ def test_help_names_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["--version"]) == 0
     assert capsys.readouterr().out.startswith("worldloom ")
+
+
+def test_a_difference_of_models_is_an_adapter(
+    model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tuned = shutil.copytree(model, tmp_path / "tuned")
+    network = Transformer.load(tuned / "transformer")
+    with torch.no_grad():
+        network.blocks[0].attn1.to_v.weight += 1
+    network.save(tuned / "transformer")
+    words = ["models", "difference", model, str(tuned), "-o", str(tmp_path / "a.safetensors")]
+    assert cli.main([*words, "--rank", "2", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["tensors"] == 2 and told["bytes"] == (tmp_path / "a.safetensors").stat().st_size
+    lora = Lora.parse(f"{tmp_path / 'a.safetensors'}")
+    adapted = Transformer.load(Path(model) / "transformer", loras=[lora])
+    assert torch.allclose(adapted.blocks[0].attn1.to_v.weight, network.blocks[0].attn1.to_v.weight, atol=0.01)
+    assert cli.main(words) == 2
+    assert "exists" in capsys.readouterr().err
+    assert cli.main([*words[:2], model, model, "-o", str(tmp_path / "b.safetensors")]) == 2
+    assert "nothing to write" in capsys.readouterr().err
+    assert not (tmp_path / "b.safetensors").exists()
 
 
 def test_models(model: str, capsys: pytest.CaptureFixture[str]) -> None:

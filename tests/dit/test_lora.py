@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from worldloom.core.error import Failure, UsageError
 from worldloom.core.weights import Weights, find_weights
 from worldloom.dit import presets
-from worldloom.dit.lora import Adapted, Lora, changes_of
+from worldloom.dit.lora import Adapted, Lora, changes_of, difference
 from worldloom.dit.model import Transformer
 from worldloom.dit.original import original_name
 
@@ -209,3 +209,28 @@ def test_tables_are_read_by_rows(folder, model, tmp_path):
     adapted = Adapted(weights, shapes_of(model), [Lora(tmp_path / "a.safetensors")])
     rows = adapted.read_rows("blocks.1.attn1.to_q.weight", [2, 0])
     assert torch.equal(rows, model.state_dict()["blocks.1.attn1.to_q.weight"][[2, 0]])
+
+
+def test_the_difference_of_two_models_leads_from_one_to_the_other(model, folder, tmp_path):
+    pairs = factors(model)
+    tuned = Transformer(model.config)
+    state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    for module, (down, up) in pairs.items():
+        state[f"{module}.weight"] += 0.1 * up @ down
+    state["blocks.0.scale_shift_table"] += 1
+    state["blocks.1.ffn.net.2.bias"] -= 1
+    tuned.load_state_dict(state)
+    tuned.save(tmp_path / "tuned")
+    base, other = (Weights(find_weights(path)) for path in (folder, tmp_path / "tuned"))
+    tensors = dict(difference(base, other, RANK, torch.float32))
+    assert sum("lora_up" in name for name in tensors) == len(pairs) and len(tensors) == 2 * len(pairs) + 2
+    save_file(tensors, tmp_path / "difference.safetensors")
+    adapted = loaded(folder, Lora(tmp_path / "difference.safetensors"))
+    for name, wanted in tuned.state_dict().items():
+        assert torch.allclose(adapted[name], wanted, atol=1e-4), name
+    poorer = dict(difference(base, other, RANK - 1, torch.float32))
+    save_file(poorer, tmp_path / "poorer.safetensors")
+    away = loaded(folder, Lora(tmp_path / "poorer.safetensors"))["blocks.0.attn1.to_q.weight"]
+    name = "blocks.0.attn1.to_q.weight"
+    left = torch.linalg.svdvals(state[name] - model.state_dict()[name])[RANK - 1]
+    assert torch.linalg.matrix_norm(away - state[name]) == pytest.approx(float(left), rel=1e-3)

@@ -10,14 +10,15 @@ EXAMPLES = """list
     show tiny
     import Wan2.1-T2V-1.3B-Diffusers -o wan
     import wan2.1_t2v_14B.safetensors Wan2.1_VAE.safetensors umt5 -o wan --dtype bf16
-    export wan -o plain"""
+    export wan -o plain
+    difference tiny runs/dit_fast/ema -o fast.safetensors"""
 DTYPES = ("bf16", "fp32")
 
 
 def add_actions(parser: Any, shared: Any) -> None:
     """Add list, show, import and export to the parser of the verb."""
     actions = parser.add_subparsers(
-        dest="action", metavar="list|show|import|export", required=True, parser_class=type(parser)
+        dest="action", metavar="list|show|import|export|difference", required=True, parser_class=type(parser)
     )
     actions.add_parser("list", parents=[shared], help="models in the package")
     show = actions.add_parser(
@@ -41,9 +42,20 @@ def add_actions(parser: Any, shared: Any) -> None:
         "--layout", choices=("diffusers", "original"), default="diffusers", help="default: diffusers"
     )
 
-
-def _add_target(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "-o", "--output", type=Path, required=True, metavar="FOLDER", help="the folder to write"
+    subtract = actions.add_parser(
+        "difference", parents=[shared], help="two transformers' difference as a low-rank adapter for --lora"
     )
-    parser.add_argument("--force", action="store_true", help="replace an existing checkpoint")
+    subtract.add_argument("base", metavar="NAME_OR_FOLDER")
+    subtract.add_argument("tuned", metavar="TUNED")
+    _add_target(subtract, "FILE", "the safetensors file to write")
+    subtract.add_argument("--rank", type=int, default=32, metavar="N", help="default: 32")
+    subtract.add_argument(
+        "--part", choices=("transformer", "transformer_2"), default="transformer", help="default: transformer"
+    )
+
+
+def _add_target(
+    parser: argparse.ArgumentParser, kind: str = "FOLDER", what: str = "the folder to write"
+) -> None:
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar=kind, help=what)
+    parser.add_argument("--force", action="store_true", help="replace an existing one")

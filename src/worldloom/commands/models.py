@@ -1,4 +1,4 @@
-"""What `worldloom models list | show | import | export` do."""
+"""What `worldloom models list | show | import | export | difference` do."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from typing import Any
 
 import torch
 
+from worldloom.core.checkpoint import save_tensors
 from worldloom.core.config import to_dict
-from worldloom.core.error import Failure
+from worldloom.core.error import Failure, UsageError
+from worldloom.core.file import check_target
 from worldloom.core.progress import progress
-from worldloom.core.weights import Weights, find_weights
+from worldloom.core.weights import Weights, find_weights, require_safetensors
+from worldloom.dit.lora import difference
 from worldloom.generate.adopt import adopt, size_of, undress, undress_to_original
 from worldloom.generate.assembly import Assembly
 from worldloom.generate.folder import find_folder, load_card, packaged_models, verify_folder
@@ -76,11 +79,33 @@ def export_model(args: Namespace) -> Outcome:
     return result, f"{folder}: {result['bytes'] / 1e6:.1f} MB in the {args.layout} layout"
 
 
+def subtract_models(args: Namespace) -> Outcome:
+    """Write the difference of two transformers as a low-rank adapter."""
+    base, tuned = (Weights(find_weights(find_folder(name) / args.part)) for name in (args.base, args.tuned))
+    tuned.check(base.shapes)
+    if args.rank < 1:
+        raise UsageError(f"an adapter of rank {args.rank} holds nothing; the rank must be at least 1")
+    require_safetensors(args.output)
+    check_target(args.output, args.force)
+    tensors = {}
+    with progress(len(base.info), args.output.name, args.quiet, "tensors") as bar:
+        for name, tensor in difference(base, tuned, args.rank):
+            tensors[name] = tensor
+            bar.advance()
+    if not tensors:
+        raise UsageError(f"{args.base} and {args.tuned} have the same weights; there is nothing to write")
+    save_tensors(args.output, tensors, {"format": "pt"})
+    size = args.output.stat().st_size
+    result = {"file": str(args.output), "rank": args.rank, "tensors": len(tensors), "bytes": size}
+    return result, f"{args.output}: {len(tensors)} tensors of rank {args.rank}, {size / 1e6:.1f} MB"
+
+
 ACTIONS: dict[str, Callable[[Namespace], Outcome]] = {
     "list": list_models,
     "show": show_model,
     "import": import_model,
     "export": export_model,
+    "difference": subtract_models,
 }
 
 
