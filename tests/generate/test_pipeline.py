@@ -1,6 +1,7 @@
 """A checkpoint saved and loaded paints the same. What a damaged one says is in `tests/test_bad_input.py`."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,11 @@ from safetensors.torch import save_file
 
 import worldloom
 from tests import tiny
-from worldloom.core.error import UsageError
+from worldloom.core.error import Failure, UsageError
 from worldloom.core.file import sha256_of
-from worldloom.generate.folder import CARD_FILE, HASHES
+from worldloom.generate.adopt import undress
+from worldloom.generate.card import Sampling
+from worldloom.generate.folder import CARD_FILE, HASHES, save_checkpoint
 from worldloom.generate.stream import Stream
 
 PROMPT = "a red ball bounces on a wooden floor"
@@ -71,6 +74,33 @@ def test_an_adapter_changes_the_clip_as_strongly_as_asked_and_is_recorded(
         UsageError, match=r"one transformer for all noise levels; give .*look.safetensors without low="
     ):
         painted(f"low={path}")
+
+
+def test_few_steps_by_the_models_own_adapter(tmp_path: Path) -> None:
+    own = Sampling(sampler="euler", num_steps=1, guidance_scale=1.0)
+    engine = replace(tiny.engine(), card=replace(tiny.CARD, fast=own))
+    path = adapter(tmp_path / "a.safetensors")
+    folder = save_checkpoint(engine, tmp_path / "model", "# debug\n", fast=path)
+    clip, by_hand = (
+        worldloom.Pipeline.from_pretrained(folder, device="cpu", **how).generate(
+            PROMPT, num_frames=9, seed=7, **style
+        )
+        for how, style in (({"fast": True}, {}), ({"lora": [str(path)]}, {"steps": 1, "guidance": 1.0}))
+    )
+    assert np.array_equal(clip.frames, by_hand.frames) and clip.settings["steps"] == 1
+    assert clip.settings["loras"][0]["sha256"] == sha256_of(path)
+    whole = worldloom.Pipeline.from_pretrained(folder, device="cpu").generate(PROMPT, num_frames=9, seed=7)
+    assert "loras" not in whole.settings and whole.settings["steps"] == 2
+    plain = undress(folder, tmp_path / "plain")
+    assert not (plain / "fast.safetensors").exists()
+    (folder / "fast.safetensors").write_bytes(b"x")
+    with pytest.raises(Failure, match=r"fast\.safetensors"):
+        worldloom.Pipeline.from_pretrained(folder)
+
+
+def test_a_model_without_such_an_adapter_says_so(saved: Path) -> None:
+    with pytest.raises(UsageError, match="debug has no adapter for few steps"):
+        worldloom.Pipeline.from_pretrained(saved, fast=True)
 
 
 def test_the_layout_is_diffusers(saved: Path) -> None:

@@ -112,7 +112,10 @@ ACTIONS: dict[str, Callable[[Namespace], Outcome]] = {
 def _describe(result: dict[str, Any]) -> str:
     """Return one model as lines for people."""
     sizes = ", ".join(f"{width}x{height}" for width, height in result["sizes"])
-    sampling = ", ".join(f"{name} {value}" for name, value in result["sampling"].items())
+    sampling, fast = (
+        ", ".join(f"{name} {value}" for name, value in (result[kind] or {}).items())
+        for kind in ("sampling", "fast")
+    )
     parts = [
         f"  {name:<15} {part['bytes'] / 1e6:9.1f} MB"
         + (f"  {part['parameters'] / 1e6:9.1f} M  {part['dtype']}" if "dtype" in part else "")
@@ -125,6 +128,7 @@ def _describe(result: dict[str, Any]) -> str:
             f"state     {result['damage'] or 'every file is as it was saved'}",
             f"sizes     {sizes} at {result['fps']} frames/s, {'/'.join(map(str, result['num_frames']))} frames",
             f"sampling  {sampling}",
+            *([f"--fast    {fast}"] if fast else []),
             f"trained   by recipe {result['recipe']} on {result['data']}",
             f"licence   {result['licence']}",
             "parts",

@@ -54,6 +54,7 @@ def run(args: Namespace) -> dict[str, Any]:
         tile=args.tile,
         force_memory=args.force_memory,
         lora=args.lora,
+        fast=args.fast,
     )
     if not args.quiet:
         _warn_of_unknown_words(pipeline, _words(args))

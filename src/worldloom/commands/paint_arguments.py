@@ -167,6 +167,11 @@ def _style(parser: Parser) -> None:
         metavar="[high=|low=]FILE[:STRENGTH]",
         help="add a low-rank adapter to the transformer (of two experts: to both, or the one named); may be repeated",
     )
+    style.add_argument(
+        "--fast",
+        action="store_true",
+        help="few steps without guidance, by the adapter that comes with the model",
+    )
     style.add_argument("--device", default="auto", metavar="auto|cpu|cuda|mps", help="default: auto")
     style.add_argument(
         "--offload",

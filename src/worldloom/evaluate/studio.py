@@ -32,6 +32,7 @@ class Painting:
     guidance: float | None = None
     sampler: str | None = None
     device: str = "auto"
+    fast: bool = False
 
 
 class Studio:
@@ -43,8 +44,9 @@ class Studio:
     def __init__(self, model: str, painting: Painting | None = None, folder: Path | None = None) -> None:
         painting = painting or Painting()
         self.model, self.folder = model, folder
-        self.pipeline = Pipeline.from_pretrained(model, device=painting.device)
+        self.pipeline = Pipeline.from_pretrained(model, device=painting.device, fast=painting.fast)
         self.weights = _digest(hash_folder(find_folder(model)))
+        self.fast = {"fast": True} if painting.fast else {}
         self.options = {
             name: value
             for name, value in asdict(painting).items()
@@ -64,12 +66,13 @@ class Studio:
     @property
     def settings(self) -> dict[str, Any]:
         """What a result records about the model: its weights' hash and how it samples."""
-        return {"weights": self.weights[:12], **self.sampling}
+        return {"weights": self.weights[:12], **self.fast, **self.sampling}
 
     def paint(self, verb: str, *sources: Any, seed: int, **how: Any) -> np.ndarray:
         """Return the frames uint8 [F, H, W, 3] of a verb of `Pipeline`: `paint("extend", clip, num_frames=16, seed=1)`."""
         key = {
             "weights": self.weights,
+            **self.fast,
             "sampling": self.sampling,
             "verb": verb,
             "sources": [_plain(source) for source in sources],

@@ -19,7 +19,7 @@ from worldloom.core.file import machine_trouble, read_json
 from worldloom.core.weights import TensorInfo, find_weights, write_tensors
 from worldloom.dit.original import original_name as transformer_name
 from worldloom.generate.assembly import IMAGE_ENCODER, INDEX_FILE, REFINER, Assembly
-from worldloom.generate.folder import CARD_FILE, README_FILE, seal_folder
+from worldloom.generate.folder import CARD_FILE, FAST_FILE, README_FILE, seal_folder
 from worldloom.generate.part import CONFIG_FILE, TEXT_ENCODER, TRANSFORMER, VAE, Part, find_part
 from worldloom.generate.release import Release
 from worldloom.text.original import text_original_name
@@ -29,7 +29,11 @@ from worldloom.vae.original import original_name as autoencoder_name
 
 TOKENIZER_FILES = (FILE, TOKENIZER_CONFIG, VOCABULARY_FILE, "special_tokens_map.json", "spiece.model")
 TOKENIZER_CLASS = "T5TokenizerFast"  # of a tokenizer whose own configuration names none
-OWN_FILES = (CARD_FILE, README_FILE)  # what a checkpoint folder has and plain diffusers does not know
+OWN_FILES = (
+    CARD_FILE,
+    README_FILE,
+    FAST_FILE,
+)  # what a checkpoint folder has and plain diffusers does not know
 SLACK = 16 << 20  # bytes for everything but weights
 OnBytes = Callable[[int], None]
 

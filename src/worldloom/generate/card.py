@@ -28,7 +28,8 @@ class Card:
 
     `sizes` are (width, height) pairs, the first is the default; `num_frames` are the trained frame counts, a 1 among
     them meaning pictures; `action_size` is None for a model that takes no actions; `held_out` names compositions, such
-    as "bounce purple", that no training take showed.
+    as "bounce purple", that no training take showed. `fast` is how the model is sampled with the adapter `fast.safetensors` in its folder,
+    None where there is none.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Card:
     sampling: Sampling
     action_size: int | None = None
     held_out: tuple[str, ...] = ()
+    fast: Sampling | None = None
 
     def __post_init__(self) -> None:
         if not self.sizes or not self.num_frames:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Sequence
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ from worldloom.text.tokenizer import Tokenizer
 from worldloom.vae.autoencoder import Autoencoder
 
 PACKAGED = Path(__file__).resolve().parents[1] / "weights"
-CARD_FILE, README_FILE = "worldloom.json", "README.md"
+CARD_FILE, README_FILE, FAST_FILE = "worldloom.json", "README.md", "fast.safetensors"
 HASHES = "files"  # {name: SHA-256}, the one field of worldloom.json that is not the card's
 
 
@@ -106,12 +107,14 @@ def load_checkpoint(
     tile: int | None = None,
     force_memory: bool = False,
     loras: Sequence[Lora] = (),
+    fast: bool = False,
 ) -> Engine:
     """Return the models of a checkpoint folder on `device`, every file first checked against its SHA-256.
 
     `dtype` None takes the number format that is fast on the device. Under `offload` the transformers' blocks and the
     text encoder's layers wait in the CPU's memory or in their files, and come one by one; with a `tile` the
-    autoencoder works in tiles of so many pixels. `loras` are added to the transformers' weights. Weights that do not fit
+    autoencoder works in tiles of so many pixels. `loras` are added to the transformers' weights, and with `fast` the
+    folder's own adapter for few steps. Weights that do not fit
     are a UsageError unless forced. Raises Failure for a file that differs, is missing or too many, for a pickle, and for
     missing, extra or misshapen tensors, naming each.
     """
@@ -122,6 +125,10 @@ def load_checkpoint(
     stored = [part for part in assembly.parts if part not in ("tokenizer", "scheduler", IMAGE_PROCESSOR)]
     check_loading(folder, stored, dtype, offload, device, force_memory)
 
+    if fast:
+        if card.fast is None:
+            raise UsageError(f"{card.name} has no adapter for few steps; ask for fewer with steps")
+        card, loras = replace(card, sampling=card.fast), (Lora(folder / FAST_FILE), *loras)
     if assembly.boundary is None and (one := [lora for lora in loras if lora.expert != "both"]):
         raise UsageError(
             f"{card.name} has one transformer for all noise levels; give {one[0].path} without {one[0].expert}="
@@ -148,10 +155,12 @@ def load_checkpoint(
     )
 
 
-def save_checkpoint(engine: Engine, folder: str | os.PathLike[str], readme: str) -> Path:
+def save_checkpoint(
+    engine: Engine, folder: str | os.PathLike[str], readme: str, fast: Path | None = None
+) -> Path:
     """Write a checkpoint folder that `load_checkpoint` and diffusers read; `readme` is the model card in Markdown.
 
-    Weights are written in the number format that they have. Raises UsageError for a folder that is not empty.
+    Weights are written in the number format that they have; `fast` is an adapter to copy beside them. Raises UsageError for a folder that is not empty.
     """
     folder = Path(folder)
     if folder.exists() and any(folder.iterdir()):
@@ -165,6 +174,8 @@ def save_checkpoint(engine: Engine, folder: str | os.PathLike[str], readme: str)
         engine.refiner.save(folder / REFINER)
     if engine.image_encoder is not None:
         engine.image_encoder.save(folder / IMAGE_ENCODER)
+    if fast is not None:
+        shutil.copyfile(fast, folder / FAST_FILE)
     assembly = Assembly(
         engine.per_token,
         None if engine.refiner is None else engine.boundary,

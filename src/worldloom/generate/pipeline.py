@@ -53,6 +53,7 @@ class Pipeline:
         tile: int | None = None,
         force_memory: bool = False,
         lora: Sequence[Lora | str] = (),
+        fast: bool = False,
     ) -> Pipeline:
         """Load a model of the package by name (`tiny`) or a checkpoint folder, every file checked by its SHA-256.
 
@@ -68,6 +69,7 @@ class Pipeline:
             force_memory: try what is not expected to fit into the device's memory, which is refused otherwise.
             lora: low-rank adapters to add to the transformer, each a `Lora` or "[high=|low=]FILE[:STRENGTH]"; of a model
                 with two experts, high and low name the one to adapt.
+            fast: add the model's own adapter for few steps without guidance, and sample as it asks.
 
         Raises UsageError for an unknown name, device or offload, Failure for a damaged checkpoint, naming what is
         wrong.
@@ -76,13 +78,13 @@ class Pipeline:
         how = check_offload(offload, place)
         loras = [item if isinstance(item, Lora) else Lora.parse(item) for item in lora]
         if (family := family_of(name)) is not None:
-            if loras:
+            if loras or fast:
                 raise UsageError(
                     f"{name} is a {family.name} checkpoint; adapters are added to Wan's layout alone"
                 )
             return cls(Adapter(family, Path(name), place, dtype, how))
         folder = find_folder(name)
-        return cls(Stream(load_checkpoint(folder, place, dtype, how, tile, force_memory, loras)))
+        return cls(Stream(load_checkpoint(folder, place, dtype, how, tile, force_memory, loras, fast)))
 
     @property
     def card(self) -> Card:

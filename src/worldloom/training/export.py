@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from worldloom.core.error import UsageError
+from worldloom.generate.card import Sampling
 from worldloom.generate.folder import load_checkpoint, save_checkpoint
 from worldloom.training.latents import encoder_hash
 from worldloom.vae.autoencoder import Autoencoder
@@ -18,6 +19,7 @@ def export(
     description: str,
     readme: str,
     vae: Path | None = None,
+    fast: tuple[Path, Sampling] | None = None,
     dtype: torch.dtype = torch.bfloat16,
 ) -> Path:
     """Write the checkpoint folder `source` (a run's `ema`) to `target`, which must be new or empty.
@@ -27,6 +29,7 @@ def export(
         description: one sentence for `worldloom.json`.
         readme: the model card in Markdown.
         vae: a folder with an autoencoder whose decoder was trained further; its encoder must be the same.
+        fast: an adapter for few steps (`worldloom models difference`), and how to sample with it.
         dtype: number format of the weights on disk.
 
     Raises:
@@ -37,8 +40,9 @@ def export(
         engine.vae = _same_encoder(engine.vae, Autoencoder.load(vae))
     for part in (engine.transformer, engine.vae, engine.text_encoder):
         part.to(dtype)
-    engine.card = replace(engine.card, name=name, description=description)
-    return save_checkpoint(engine, target, readme)
+    adapter, sampling = fast or (None, None)
+    engine.card = replace(engine.card, name=name, description=description, fast=sampling)
+    return save_checkpoint(engine, target, readme, adapter)
 
 
 def _same_encoder(trained_with: Autoencoder, other: Autoencoder) -> Autoencoder:
