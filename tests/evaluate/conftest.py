@@ -5,7 +5,7 @@ from worldloom.evaluate.judge import Judge, JudgeConfig
 from worldloom.evaluate.judge_training import JudgeTraining, train_judge
 
 CONFIG = JudgeConfig(FAMILIES, channels=(16, 16, 32), hidden=32)
-TRAINING = JudgeTraining(steps=100, minutes=0, clips=8, lr=8e-3)
+TRAINING = JudgeTraining(map_steps=200, map_minutes=0, steps=150, minutes=0, map_lr=8e-3, lr=4e-3)
 
 
 @pytest.fixture(scope="session")

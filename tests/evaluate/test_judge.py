@@ -17,11 +17,13 @@ from worldloom.evaluate.judge import (
     JudgeConfig,
     Verdict,
     looks_of,
+    story_of,
     to_frames,
 )
 from worldloom.evaluate.judge_training import (
     NONE,
     JudgeTraining,
+    flipped,
     judge_result,
     make_judge,
     measure_judge,
@@ -50,7 +52,7 @@ def test_an_untrained_judge_is_measured_as_ignorant() -> None:
 
 def test_training_repeats() -> None:
     examples = [drawn(number) for number in range(6)]
-    training = JudgeTraining(steps=3, minutes=0, clips=2)
+    training = JudgeTraining(map_steps=3, map_minutes=0, frames=2, steps=3, minutes=0, clips=2)
     first, second = (train_judge(examples, CONFIG, training).state_dict() for _ in range(2))
     assert all(torch.equal(first[name], second[name]) for name in first)
     with pytest.raises(UsageError, match="0 examples"):
@@ -82,7 +84,7 @@ def test_a_long_clip_is_judged_by_frames_spread_over_it(judge: Judge) -> None:
     verdict = judge.judge(clip)
     frames = to_frames(clip[looks_of(len(clip))])
     with torch.no_grad():
-        logits = judge.answer(frames[None], judge.see(frames))["family"]
+        logits = judge.answer(story_of(frames, judge.see(frames), range(len(frames))))["family"]
     assert verdict.family == CONFIG.families[int(logits[0].argmax())]
     assert np.all(verdict.visible[:3])
     assert looks_of(1) == [0] and looks_of(4) == [0, 1, 2, 3]
@@ -141,9 +143,22 @@ def test_a_mirrored_clip_has_mirrored_answers() -> None:
     assert targets(config, [plain], [True])["count"].tolist() == [NONE]
 
 
+def test_a_mirrored_story_moves_the_other_way(judge: Judge) -> None:
+    frames = to_frames(np.ascontiguousarray(drawn(2).frames))
+    looks = range(len(frames))
+    with torch.no_grad():
+        story, mirrored = (story_of(f, judge.see(f), looks) for f in (frames, frames.flip(-1)))
+    turned = flipped(story)
+    assert torch.equal(turned.halves, mirrored.halves)
+    assert torch.allclose(turned.flow, mirrored.flow, atol=2e-3) and story.flow.abs().max() > 0.01
+    assert not torch.allclose(story.flow, mirrored.flow, atol=2e-3)
+    # The net over single frames is only nearly symmetrical: its steps of two begin at the left.
+    assert torch.allclose(turned.object[:, :, 0], mirrored.object[:, :, 0], atol=0.1)
+
+
 def test_makes_measures_and_keeps_a_judge(tmp_path: Path) -> None:
     path = tmp_path / "judge.safetensors"
-    training = JudgeTraining(steps=2, minutes=0, clips=2)
+    training = JudgeTraining(map_steps=2, map_minutes=0, frames=2, steps=2, minutes=0, clips=2, views=1)
     result = make_judge(path, takes=2, held_out=2, training=training, cache=tmp_path, quiet=True)
     again = judge_result(path, 2, quiet=True)
     figures = {line.what: line.real for line in result.lines}

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from tests.evaluate.clips import floor, rolling, still
-from worldloom.evaluate.optical_flow import flow_of_clip, optical_flow, warp
+from worldloom.evaluate.optical_flow import flow_of_clip, flow_of_frames, optical_flow, warp
 
 
 @pytest.mark.parametrize("shift", [(0.0, 0.0), (0.5, 0.0), (2.3, -1.7), (-4.0, 3.0)])
@@ -31,3 +31,11 @@ def test_the_gap_is_between_the_frames() -> None:
     clip = np.stack([np.roll(still(1)[0], step, axis=1) for step in range(4)])
     assert flow_of_clip(clip, gap=2).shape[0] == 2
     assert np.median(flow_of_clip(clip, gap=2)[..., 0]) == pytest.approx(2, abs=0.15)
+
+
+def test_frames_as_tensors_flow_alike() -> None:
+    clip = rolling(4, speed=2.0, start=20.0)
+    frames = torch.from_numpy(clip).permute(0, 3, 1, 2) / 255
+    flow = flow_of_frames(frames).permute(0, 2, 3, 1).numpy()
+    assert np.allclose(flow, flow_of_clip(clip), atol=1e-3)
+    assert flow_of_frames(frames[:1]).shape == (0, 2, 64, 64)

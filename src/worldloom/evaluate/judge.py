@@ -1,15 +1,15 @@
 """The judge: which world a clip shows, how the camera moves, how it ends, and where its main objects are.
 
-A small feature pyramid over single frames, a second one over pairs of them, and a short net over time, trained on
-renders with the simulator's truth. "Main object" means every object with the noun of the take's first one: of three
-bouncing balls no picture tells which the caption named first. Whether a cell of 4 x 4 pixels shows one, and which
-colour the cell has, are two questions: asked as one, a net must learn every colour in every family anew.
+A small feature pyramid over single frames, a net over pairs of them and the optical flow between, and a short net
+over time, trained on renders with the simulator's truth. "Main object" means every object with the noun of the take's
+first one: of three bouncing balls no picture tells which the caption named first. Whether a cell of 4 x 4 pixels shows
+one, and which colour the cell has, are two questions: asked as one, a net must learn every colour in every family anew.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from worldloom.core.config import from_dict, to_dict
 from worldloom.core.error import Failure, UsageError
 from worldloom.core.file import sha256_of
 from worldloom.evaluate.labels import MOST, OUTCOMES
+from worldloom.evaluate.optical_flow import flow_of_frames
 from worldloom.worlds.look import CAMERA_MOVES, COLOURS, MATERIALS
 
 STRIDE = 16
@@ -39,6 +40,9 @@ MIN_AREA = 1 / 600
 """Share of a frame's cells from which an object counts as visible: two of a 128-pixel frame's 1,024."""
 TRAINED_AREA = 128 * 128  # pixels
 FRAMES_AT_ONCE = 16
+DROPOUT = 0.2
+FLOW_SCALE = 10.0
+"""Brings flow, some hundredths of a frame's width, to the size of other features."""
 HEADS = ("family", "material", "count", "camera", "outcome")
 """Questions about a clip as a whole; the colour is read from the map."""
 
@@ -53,8 +57,10 @@ class JudgeConfig:
     counts: tuple[str, ...] = tuple(str(count) for count in range(MOST + 1))
     cameras: tuple[str, ...] = CAMERA_MOVES
     outcomes: tuple[str, ...] = OUTCOMES
-    channels: tuple[int, int, int] = (24, 64, 96)
+    channels: tuple[int, int, int] = (48, 64, 96)
     """Of the grids at 1/4, 1/8 and 1/16 of the frame."""
+    first: int = 24
+    """Channels at half the frame's size."""
     hidden: int = 128
     """Width of the net over time."""
 
@@ -97,13 +103,28 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Sight:
-    """Of single frames N: `coarse` [N, C, h/4, w/4], `fine` [N, C, h, w], `main` [N, h, w] logits of a main object,
-    `colour` [N, colours, h, w] logits."""
+    """Of single frames N: `main` [N, h, w] logits of a main object, `colour` [N, colours, h, w] logits, and what the
+    net over time gets to know: `places` [N, C, 4, 4], the coarsest features, and `object` [N, D], what the main
+    objects look like, where they are and how large."""
 
-    coarse: Tensor
-    fine: Tensor
     main: Tensor
     colour: Tensor
+    places: Tensor
+    object: Tensor
+
+
+@dataclass(frozen=True)
+class Story:
+    """What the net over time reads of clips B of F frames.
+
+    `places` [B, F, C, 4, 4] and `object` [B, F, D] of a `Sight`; `halves` [B, F, 3, H/2, W/2], the frames at half
+    their size; `flow` [B, F - 1, 2, H/4, W/4], the optical flow (x, y) in units of a frame's width.
+    """
+
+    places: Tensor
+    object: Tensor
+    halves: Tensor
+    flow: Tensor
 
 
 class Judge(nn.Module):
@@ -112,79 +133,42 @@ class Judge(nn.Module):
     def __init__(self, config: JudgeConfig):
         super().__init__()
         self.config = config
-        fine, middle, coarse = config.channels
-        hidden = config.hidden
-        self.stem = nn.Conv2d(3, fine, CELL, stride=CELL)
-        self.down = nn.ModuleList([_Block(fine, middle, stride=2), _Block(middle, coarse, stride=2)])
-        # On the way up a grid adds to its own features those of the coarser grid, at the bottom the whole frame's.
-        self.whole = nn.Linear(coarse, coarse)
-        self.across = nn.ModuleList([nn.Conv2d(coarse, middle, 1), nn.Conv2d(middle, fine, 1)])
-        self.up = nn.ModuleList([_Block(middle, middle), _Block(fine, fine)])
-        self.main = nn.Conv2d(fine, 1, 1)
-        self.colour = nn.Sequential(
-            nn.Conv2d(fine + 3, 48, 1), nn.ReLU(), nn.Conv2d(48, len(config.colours), 1)
-        )
-        self.motion = nn.Sequential(
-            nn.Conv2d(6, 24, 6, stride=2, padding=2),
-            nn.ReLU(),
-            _Block(24, 48, stride=2),
-            _Block(48, 64, stride=2),
-        )
-        self.squeeze = nn.Conv2d(coarse, 24, 1)
-        cells = PLACES * PLACES
-        self.step = nn.Linear(24 * cells + 2 * coarse + fine + 3 + hidden, hidden)
+        fine, _, coarse = config.channels
+        self.sight = _Sight(config)
+        hidden, cells = config.hidden, PLACES * PLACES
+        self.pairs = nn.Conv2d(6, 24, 6, stride=2, padding=2)
+        self.motion = nn.Sequential(_Block(24 + 2, 48, stride=2), _Block(48, 64, stride=2))
         self.moved = nn.Linear(64 * cells, hidden)
+        self.step = nn.Linear(coarse * cells + fine + 3 + hidden, hidden)
         self.time = nn.ModuleList([nn.Conv1d(hidden, hidden, 3, padding=1) for _ in range(2)])
-        self.clip = nn.Sequential(nn.Linear(3 * hidden, 2 * hidden), nn.SiLU())
+        self.clip = nn.Sequential(nn.Dropout(DROPOUT), nn.Linear(3 * hidden, 2 * hidden), nn.SiLU())
         self.heads = nn.ModuleDict({head: nn.Linear(2 * hidden, len(config.answers(head))) for head in HEADS})
 
     def see(self, frames: Float[Tensor, "N 3 H W"]) -> Sight:
         """Look at single frames in [-1, 1], their sides multiples of 16."""
-        finest = F.relu(self.stem(frames))
-        middle = self.down[0](finest)
-        coarse = self.down[1](middle)
-        grid = coarse + self.whole(coarse.mean((2, 3)))[:, :, None, None]
-        for across, block, own in zip(self.across, self.up, (middle, finest), strict=True):
-            grid = block(own + F.interpolate(across(grid), size=own.shape[-2:], mode="nearest"))
-        colour = self.colour(torch.cat([grid, F.avg_pool2d(frames, CELL)], 1))
-        return Sight(coarse, grid, self.main(grid)[:, 0], colour)
+        return self.sight(frames)
 
-    def answer(
-        self, frames: Float[Tensor, "B F 3 H W"], sight: Sight
-    ) -> dict[str, Float[Tensor, "B answers"]]:
-        """Return logits of every head for clips whose frames, in order, have been seen."""
-        clip = self.summary(frames, sight)
+    def answer(self, story: Story) -> dict[str, Float[Tensor, "B answers"]]:
+        """Return logits of every head for clips."""
+        clip = self.summary(story)
         return {head: layer(clip) for head, layer in self.heads.items()}
 
-    def summary(self, frames: Float[Tensor, "B F 3 H W"], sight: Sight) -> Float[Tensor, "B D"]:
+    def summary(self, story: Story) -> Float[Tensor, "B D"]:
         """Return what all heads read: the last layer before the answers."""
-        steps = torch.cat([self._what(sight), self._where(sight)], 1).unflatten(0, frames.shape[:2])
-        steps = F.relu(self.step(torch.cat([steps, self._movement(frames)], 2))).transpose(1, 2)
+        seen = [story.places.flatten(2), story.object, self._movement(story)]
+        steps = F.relu(self.step(torch.cat(seen, 2))).transpose(1, 2)
         for layer in self.time:
             steps = steps + F.relu(layer(steps))
         return self.clip(torch.cat([steps.mean(2), steps.amax(2), steps[:, :, -1]], 1))
 
-    def _what(self, sight: Sight) -> Tensor:
-        places = F.adaptive_avg_pool2d(self.squeeze(sight.coarse), PLACES).flatten(1)
-        return torch.cat([places, sight.coarse.mean((2, 3)), sight.coarse.amax((2, 3))], 1)
-
-    def _where(self, sight: Sight) -> Tensor:
-        """Features, place and area of the main objects: [N, fine + 3]."""
-        weight = sight.main.sigmoid()
-        rows, columns = (torch.linspace(-1, 1, size).to(weight) for size in weight.shape[-2:])
-        area = weight.mean((1, 2))
-        share = weight / (weight.sum((1, 2), keepdim=True) + 1)
-        place = [(share * rows[:, None]).sum((1, 2)), (share * columns).sum((1, 2)), area.sqrt()]
-        return torch.cat([(sight.fine * share[:, None]).sum((2, 3)), torch.stack(place, 1)], 1)
-
-    def _movement(self, frames: Tensor) -> Tensor:
+    def _movement(self, story: Story) -> Tensor:
         """What changed since the frame before, [B, F, hidden]; nothing at the first one."""
-        batch, count = frames.shape[:2]
-        half = F.avg_pool2d(frames.flatten(0, 1), 2).unflatten(0, (batch, count))
-        pairs = torch.cat([half[:, :-1], half[:, 1:]], 2).flatten(0, 1)
-        if not len(pairs):
-            return frames.new_zeros(batch, count, self.config.hidden)
-        places = F.adaptive_avg_pool2d(self.motion(pairs), PLACES).flatten(1)
+        batch, count = story.halves.shape[:2]
+        if count == 1:
+            return story.halves.new_zeros(batch, 1, self.config.hidden)
+        pairs = torch.cat([story.halves[:, :-1], story.halves[:, 1:]], 2).flatten(0, 1)
+        grid = torch.cat([F.relu(self.pairs(pairs)), FLOW_SCALE * story.flow.flatten(0, 1)], 1)
+        places = F.adaptive_avg_pool2d(self.motion(grid), PLACES).flatten(1)
         return F.pad(F.relu(self.moved(places)).unflatten(0, (batch, count - 1)), (0, 0, 1, 0))
 
     @torch.no_grad()
@@ -194,15 +178,13 @@ class Judge(nn.Module):
             raise UsageError("there is nothing to judge: the clip has no frames")
         frames = to_frames(clip)
         rows, columns = cells_of(clip.shape[1], clip.shape[2])
-        parts = [self.see(part) for part in frames.split(FRAMES_AT_ONCE)]
-        mains = torch.cat([part.main for part in parts])[:, rows, columns] > 0
-        colours = torch.cat([part.colour.argmax(1) for part in parts])[:, rows, columns]
+        sight = self._see_all(frames)
+        mains, colours = sight.main[:, rows, columns] > 0, sight.colour.argmax(1)[:, rows, columns]
         shares = [
             (mains & (colours == index)).float().mean((1, 2)).numpy()
             for index in range(len(self.config.colours))
         ]
-        looks = frames[looks_of(len(clip))]
-        answers = self.answer(looks[None], self.see(looks))
+        answers = self.answer(story_of(frames, sight, looks_of(len(clip))))
         scores = {
             head: dict(zip(self.config.answers(head), logits[0].log_softmax(0).tolist(), strict=True))
             for head, logits in answers.items()
@@ -213,7 +195,13 @@ class Judge(nn.Module):
     def features(self, clip: UInt8[np.ndarray, "F H W 3"]) -> Float[np.ndarray, " D"]:
         """Return the clip's summary as a vector, for distances between sets of clips."""
         looks = to_frames(clip)[looks_of(len(clip))]
-        return self.summary(looks[None], self.see(looks))[0].double().numpy()
+        story = story_of(looks, self._see_all(looks), range(len(looks)))
+        return self.summary(story)[0].double().numpy()
+
+    def _see_all(self, frames: Float[Tensor, "N 3 H W"]) -> Sight:
+        """Look at any number of frames in bounded memory."""
+        parts = [self.see(part) for part in frames.split(FRAMES_AT_ONCE)]
+        return Sight(*(torch.cat([getattr(part, field.name) for part in parts]) for field in fields(Sight)))
 
     def save(self, path: str | PathLike[str], report: dict[str, Any]) -> str:
         """Write weights (fp16), config and the report of held-out accuracy in one file; returns its SHA-256."""
@@ -233,6 +221,51 @@ class Judge(nn.Module):
         return judge.eval(), {**metadata["report"], "sha256": sha256_of(Path(path))}
 
 
+class _Sight(nn.Module):
+    """The pyramid over single frames."""
+
+    def __init__(self, config: JudgeConfig):
+        super().__init__()
+        fine, middle, coarse = config.channels
+        first = nn.Conv2d(3, config.first, 4, stride=2, padding=1)
+        self.stem = nn.Sequential(first, nn.ReLU(), _Block(config.first, fine, stride=2))
+        self.down = nn.ModuleList([_Block(fine, middle, stride=2), _Block(middle, coarse, stride=2)])
+        self.deep = _Block(coarse, coarse)
+        # On the way up a grid adds to its own features those of the coarser grid, and the whole frame's.
+        self.whole = nn.ModuleList([nn.Linear(coarse, coarse), nn.Linear(coarse, fine)])
+        self.across = nn.ModuleList([nn.Conv2d(coarse, middle, 1), nn.Conv2d(middle, fine, 1)])
+        self.up = nn.ModuleList([_Block(middle, middle), _Block(fine, fine)])
+        self.main = nn.Conv2d(fine, 1, 1)
+        self.colour = nn.Sequential(
+            nn.Conv2d(fine + 3, 48, 1), nn.ReLU(), nn.Conv2d(48, len(config.colours), 1)
+        )
+
+    def forward(self, frames: Tensor) -> Sight:
+        finest = self.stem(frames)
+        middle = self.down[0](finest)
+        coarse = self.deep(self.down[1](middle))
+        frame = coarse.mean((2, 3))
+        deep, broad = (layer(frame)[:, :, None, None] for layer in self.whole)
+        grid = self.up[0](middle + _enlarged(self.across[0](coarse + deep), middle))
+        grid = self.up[1](finest + _enlarged(self.across[1](grid), finest) + broad)
+        main = self.main(grid)[:, 0]
+        colour = self.colour(torch.cat([grid, F.avg_pool2d(frames, CELL)], 1))
+        return Sight(main, colour, F.adaptive_avg_pool2d(coarse, PLACES), _object(grid, main))
+
+
+def _enlarged(grid: Tensor, like: Tensor) -> Tensor:
+    return F.interpolate(grid, size=like.shape[-2:], mode="nearest")
+
+
+def _object(grid: Tensor, main: Tensor) -> Tensor:
+    """Column and row (-1 to 1), size and features of the main objects: [N, 3 + fine]."""
+    weight = main.sigmoid()
+    rows, columns = (torch.linspace(-1, 1, size).to(weight) for size in weight.shape[-2:])
+    share = weight / (weight.sum((1, 2), keepdim=True) + 1)
+    place = [(share * columns).sum((1, 2)), (share * rows[:, None]).sum((1, 2)), weight.mean((1, 2)).sqrt()]
+    return torch.cat([torch.stack(place, 1), (grid * share[:, None]).sum((2, 3))], 1)
+
+
 class _Block(nn.Module):
     """A convolution that may halve the grid, and a residual one. Group norm: a verdict depends on its clip alone."""
 
@@ -245,6 +278,18 @@ class _Block(nn.Module):
     def forward(self, grid: Tensor) -> Tensor:
         grid = self.first(grid)
         return grid + F.relu(self.norm(self.second(grid)))
+
+
+def story_of(frames: Float[Tensor, "N 3 H W"], sight: Sight, looks: Sequence[int]) -> Story:
+    """Return what the net over time reads of one clip of which the frames `looks` have been seen."""
+    chosen = list(looks)
+    halves = F.avg_pool2d(frames[chosen], 2)
+    return Story(sight.places[chosen][None], sight.object[chosen][None], halves[None], _flow(halves)[None])
+
+
+def _flow(halves: Float[Tensor, "F 3 h w"]) -> Float[Tensor, "G 2 h2 w2"]:
+    flow = flow_of_frames((halves + 1) / 2)
+    return F.avg_pool2d(flow, 2) / halves.shape[-1]
 
 
 def looks_of(count: int) -> list[int]:

@@ -18,6 +18,7 @@ ITERATIONS = 3  # at each size
 COARSEST = 20  # pixels along the shorter side at the top of the pyramid
 STIFFNESS = 4e-6  # squared gradient (of values in 0..1) below which a shift is not believed
 BATCH = 32  # pairs at once
+LUMA = torch.tensor([0.299, 0.587, 0.114])  # BT.601
 
 
 @torch.inference_mode()
@@ -41,9 +42,18 @@ def coarse_flow(clip: UInt8[np.ndarray, "F H W 3"]) -> Float[np.ndarray, "G h w 
     return 2 * flow_of_clip(halved)
 
 
+@torch.no_grad()
+def flow_of_frames(frames: Float[Tensor, "F 3 H W"]) -> Float[Tensor, "G 2 H W"]:
+    """Return the flow from every frame to the next, [F - 1, 2, H, W], of frames in 0..1."""
+    grey = (frames * LUMA[:, None, None]).sum(1, keepdim=True)
+    if len(grey) < 2:
+        return frames.new_zeros(0, 2, *frames.shape[-2:])
+    pairs = zip(grey[:-1].split(BATCH), grey[1:].split(BATCH), strict=True)
+    return torch.cat([_flow(one, two) for one, two in pairs])
+
+
 def _grey(frames: UInt8[np.ndarray, "N H W 3"]) -> Float[Tensor, "N 1 H W"]:
-    weights = torch.tensor([0.299, 0.587, 0.114]) / 255
-    return (torch.from_numpy(np.ascontiguousarray(frames)).float() @ weights)[:, None]
+    return (torch.from_numpy(np.ascontiguousarray(frames)).float() @ LUMA)[:, None] / 255
 
 
 def _flow(first: Float[Tensor, "N 1 H W"], second: Float[Tensor, "N 1 H W"]) -> Float[Tensor, "N 2 H W"]:
