@@ -51,7 +51,7 @@ def blend(source: Frames, edit: Frames, region: np.ndarray) -> Frames:
 
 def _fade(region: np.ndarray) -> np.ndarray:
     """Return float [F, H, W]: 0 outside, rising to 1 over `FEATHER` pixels inside; the frame's edge is no rim."""
-    inside = torch.from_numpy(np.ascontiguousarray(region)).float()[:, None]
+    inside = torch.tensor(np.ascontiguousarray(region), dtype=torch.float32)[:, None]
     total, eroded = inside.clone(), inside
     for _ in range(FEATHER - 1):
         padded = F.pad(eroded, (1, 1, 1, 1), value=1.0)
