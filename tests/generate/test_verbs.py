@@ -151,6 +151,19 @@ def test_edit_has_the_clips_frames(stream: Stream, num_frames: int) -> None:
     assert edited.settings["strength"] == 0.5 and edited.settings["masked"] is False
 
 
+def test_strength_is_the_share_of_the_schedule(stream: Stream, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = []
+
+    def repaint(painter, frames, level, region):
+        begun.append(level)
+        yield frames
+
+    monkeypatch.setattr("worldloom.generate.verbs.repaint", repaint)
+    for strength, shift in ((0.5, 1.0), (0.5, 3.0), (0.85, 3.0), (1.0, 5.0)):
+        stream.edit(moving_clip(9), PROMPT, strength=strength, shift=shift, seed=1).clip()
+    assert begun == pytest.approx([0.5, 0.75, 2.55 / 2.7, 1.0])
+
+
 def test_less_strength_changes_less(stream: Stream, engine: Engine) -> None:
     clip = moving_clip(17)
     kept = np.concatenate(list(engine.decode(engine.encode(clip.frames)))).astype(int)

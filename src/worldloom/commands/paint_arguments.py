@@ -148,7 +148,12 @@ def _size(parser: Parser) -> None:
 
 
 def _change(parser: Parser) -> None:
-    parser.add_argument("--strength", type=float, metavar="0..1", help="default: 0.7, or 1 inside a mask")
+    parser.add_argument(
+        "--strength",
+        type=float,
+        metavar="0..1",
+        help="share of the steps walked anew; default: 0.85, or 1 inside a mask",
+    )
     parser.add_argument("--mask", type=Path, metavar="FILE", help="picture or clip, white where to change")
 
 

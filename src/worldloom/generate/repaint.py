@@ -17,8 +17,8 @@ from worldloom.generate.size import Size
 from worldloom.generate.window import CONTEXT, STRIDE
 
 
-def repaint(painter: Painter, frames: Frames, strength: float, region: np.ndarray | None) -> Iterator[Frames]:
-    """Yield footage of any size edited, one canvas at a time; each sees the end of the edit before it.
+def repaint(painter: Painter, frames: Frames, level: float, region: np.ndarray | None) -> Iterator[Frames]:
+    """Yield footage of any size edited from a noise level, one canvas at a time; each sees the end of the edit before it.
 
     `region` is bool [F, H, W] or None; outside it the pixels stay to the bit.
     """
@@ -31,7 +31,7 @@ def repaint(painter: Painter, frames: Frames, strength: float, region: np.ndarra
     tail = frames[:0]
     for start, stop in windows:
         source, inside = frames[start:stop], None if region is None else region[start:stop]
-        lay_out = partial(_lay_out, painter, tail, source, strength, inside)
+        lay_out = partial(_lay_out, painter, tail, source, level, inside)
         painted = np.concatenate(list(painter.paint(lay_out, slice(len(tail), len(tail) + len(source)))))
         edited = stretch(painted, size)
         edited = edited if inside is None else blend(source, edited, inside)
@@ -49,13 +49,13 @@ def edit_windows(num_frames: int, longest: int, context: int) -> list[tuple[int,
 
 
 def _lay_out(
-    painter: Painter, tail: Frames, source: Frames, strength: float, inside: np.ndarray | None
+    painter: Painter, tail: Frames, source: Frames, begin: float, inside: np.ndarray | None
 ) -> Canvas:
-    """Return a canvas on which `tail` (4a + 1 frames or none) is known and `source` starts at level `strength`."""
+    """Return a canvas on which `tail` (4a + 1 frames or none) is known and `source` begins at noise level `begin`."""
     held = -(len(tail) + len(source) - 1) % STRIDE  # the last frame held, to fill a latent frame
     frames = np.concatenate([tail, source, np.repeat(source[-1:], held, axis=0)])
     canvas = painter.engine.canvas(painter.size, len(frames))
-    level = torch.full_like(canvas.start, strength)
+    level = torch.full_like(canvas.start, begin)
     if inside is not None:
         level *= _free(inside, len(tail), held, canvas).to(level)
     if len(tail):

@@ -184,7 +184,7 @@ class Stream:
         """Paint a clip anew in the same motion, or only a region of it.
 
         Args:
-            strength: more than 0, where little changes, to 1, where nothing of the old look is kept; None means 0.7,
+            strength: more than 0, where little changes, to 1, where nothing of the old look is kept; None means 0.85,
                 or 1 inside a mask.
             mask: a picture or clip of the clip's size, bright where it may change; elsewhere it stays to the bit.
         """
@@ -273,7 +273,7 @@ class Stream:
     ) -> Footage:
         region = None if mask is None else mask.frames if isinstance(mask, Clip) else read_video(mask).frames
         if strength is None:
-            strength = 0.7 if region is None else 1.0
+            strength = 0.85 if region is None else 1.0
         return verbs.edit(self._brush(prompt, options), clip, strength, region, verb)
 
     def _board_shape(self, board: Board, material: Material) -> tuple[Size, Fraction]:

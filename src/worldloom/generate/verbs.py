@@ -8,8 +8,10 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
+import torch
 
 from worldloom.core.error import UsageError
+from worldloom.flow.timestep import shift_timestep
 from worldloom.generate.clip import Clip, Footage
 from worldloom.generate.conform import Frames, cover
 from worldloom.generate.engine import Engine, OnStep
@@ -106,7 +108,10 @@ def storyboard(brush: Brush, timeline: Timeline, cards: list[dict[str, Any]]) ->
 def edit(
     brush: Brush, clip: Clip, strength: float, mask: np.ndarray | None = None, verb: str = "edit"
 ) -> Footage:
-    """A clip with a new look: noised to level `strength` and painted anew, inside `mask` only if there is one.
+    """A clip with a new look: noised and painted anew, inside `mask` only if there is one.
+
+    `strength` is the share of the schedule that is walked, as in diffusers: under the style's shift it begins at the
+    noise level shift * strength / (1 + (shift - 1) * strength).
 
     `mask` is uint8 [1 or F, H, W, 3], bright where the clip may change; elsewhere its pixels stay to the bit.
     """
@@ -114,7 +119,8 @@ def edit(
         raise UsageError(f"strength is {strength:g}; it must be more than 0 (nothing changes) and at most 1")
     region = None if mask is None else read_region(mask, clip.size, len(clip.frames))
     painted = brush.size_for(clip)
-    chunks = repaint(brush.painter(painted), clip.frames, strength, region)
+    level = float(shift_timestep(torch.tensor(strength), brush.style.shift))
+    chunks = repaint(brush.painter(painted), clip.frames, level, region)
     how = {"painted_size": str(painted), "strength": strength, "masked": mask is not None}
     settings = brush.settings(verb, clip.size, len(clip.frames), clip.fps, **how)
     given = () if mask is None else (clip.frames,)
