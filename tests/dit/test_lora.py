@@ -211,6 +211,14 @@ def test_tables_are_read_by_rows(folder, model, tmp_path):
     assert torch.equal(rows, model.state_dict()["blocks.1.attn1.to_q.weight"][[2, 0]])
 
 
+def differences(base, other, rank):
+    return {
+        key: tensor
+        for name in base.info
+        for key, tensor in difference(base, other, name, rank, torch.float32).items()
+    }
+
+
 def test_the_difference_of_two_models_leads_from_one_to_the_other(model, folder, tmp_path):
     pairs = factors(model)
     tuned = Transformer(model.config)
@@ -222,13 +230,13 @@ def test_the_difference_of_two_models_leads_from_one_to_the_other(model, folder,
     tuned.load_state_dict(state)
     tuned.save(tmp_path / "tuned")
     base, other = (Weights(find_weights(path)) for path in (folder, tmp_path / "tuned"))
-    tensors = dict(difference(base, other, RANK, torch.float32))
+    tensors = differences(base, other, RANK)
     assert sum("lora_up" in name for name in tensors) == len(pairs) and len(tensors) == 2 * len(pairs) + 2
     save_file(tensors, tmp_path / "difference.safetensors")
     adapted = loaded(folder, Lora(tmp_path / "difference.safetensors"))
     for name, wanted in tuned.state_dict().items():
         assert torch.allclose(adapted[name], wanted, atol=1e-4), name
-    poorer = dict(difference(base, other, RANK - 1, torch.float32))
+    poorer = differences(base, other, RANK - 1)
     save_file(poorer, tmp_path / "poorer.safetensors")
     away = loaded(folder, Lora(tmp_path / "poorer.safetensors"))["blocks.0.attn1.to_q.weight"]
     name = "blocks.0.attn1.to_q.weight"

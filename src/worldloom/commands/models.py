@@ -87,10 +87,10 @@ def subtract_models(args: Namespace) -> Outcome:
         raise UsageError(f"an adapter of rank {args.rank} holds nothing; the rank must be at least 1")
     require_safetensors(args.output)
     check_target(args.output, args.force)
-    tensors = {}
+    tensors: dict[str, torch.Tensor] = {}
     with progress(len(base.info), args.output.name, args.quiet, "tensors") as bar:
-        for name, tensor in difference(base, tuned, args.rank):
-            tensors[name] = tensor
+        for name in base.info:
+            tensors |= difference(base, tuned, name, args.rank)
             bar.advance()
     if not tensors:
         raise UsageError(f"{args.base} and {args.tuned} have the same weights; there is nothing to write")

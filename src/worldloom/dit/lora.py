@@ -7,7 +7,7 @@ of kohya's trainers, of which all three are in use.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -36,10 +36,8 @@ KINDS = {
     ".lora_B.bias": "bias",
 }
 STRONGEST = 10.0
-SPARE, PASSES = (
-    8,
-    6,
-)  # directions and iterations of the randomised decomposition (arXiv 0909.4061) beyond the rank
+# Directions and iterations of the randomised decomposition (arXiv 0909.4061) beyond the rank.
+SPARE, PASSES = 8, 6
 
 
 @dataclass(frozen=True)
@@ -116,30 +114,30 @@ class Adapted:
 
 
 def difference(
-    base: Weights, tuned: Weights, rank: int, dtype: torch.dtype = torch.bfloat16
-) -> Iterator[tuple[str, Tensor]]:
-    """Yield the tensors, under the names of Wan's release, of the adapter that makes nearly `tuned` of `base`.
+    base: Weights, tuned: Weights, name: str, rank: int, dtype: torch.dtype = torch.bfloat16
+) -> dict[str, Tensor]:
+    """Return what an adapter that makes nearly `tuned` of `base` holds for one tensor, under the names of Wan's release.
 
-    Of each matrix's change the `rank` largest singular directions are kept; vectors, and matrices too small to gain
-    from it, are kept whole. What is equal in both is left out.
+    Of a matrix's change the `rank` largest singular directions are kept; vectors, and matrices too small to gain from
+    it, are kept whole. For a tensor that is equal in both it is nothing.
     """
-    for name in base.info:
-        change = tuned.read(name).float() - base.read(name).float()
-        if not change.any():
-            continue
-        module = f"diffusion_model.{original_name(_module(name))}"
-        flat = change.flatten(1) if change.ndim > 1 else change[None]
-        if rank * sum(flat.shape) >= flat.numel():
-            yield module + (".diff_b" if name.endswith(".bias") else ".diff"), change.to(dtype)
-            continue
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
-            left, values, right = torch.svd_lowrank(flat, q=min(rank + SPARE, *flat.shape), niter=PASSES)
-        root = values[:rank].sqrt()
-        down = (root[:, None] * right[:, :rank].T).reshape(rank, *change.shape[1:])
-        up = (left[:, :rank] * root).reshape(-1, rank, *[1] * (change.ndim - 2))
-        yield f"{module}.lora_down.weight", down.to(dtype).contiguous()
-        yield f"{module}.lora_up.weight", up.to(dtype).contiguous()
+    change = tuned.read(name).float() - base.read(name).float()
+    if not change.any():
+        return {}
+    module = f"diffusion_model.{original_name(_module(name))}"
+    flat = change.flatten(1) if change.ndim > 1 else change[None]
+    if rank * sum(flat.shape) >= flat.numel():
+        return {module + (".diff_b" if name.endswith(".bias") else ".diff"): change.to(dtype)}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        left, values, right = torch.svd_lowrank(flat, q=min(rank + SPARE, *flat.shape), niter=PASSES)
+    root = values[:rank].sqrt()
+    down = (root[:, None] * right[:, :rank].T).reshape(rank, *change.shape[1:])
+    up = (left[:, :rank] * root).reshape(-1, rank, *[1] * (change.ndim - 2))
+    return {
+        f"{module}.lora_down.weight": down.to(dtype).contiguous(),
+        f"{module}.lora_up.weight": up.to(dtype).contiguous(),
+    }
 
 
 def changes_of(adapter: Weights, shapes: Mapping[str, Sequence[int]]) -> dict[str, Change]:

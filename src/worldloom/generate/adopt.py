@@ -29,11 +29,8 @@ from worldloom.vae.original import original_name as autoencoder_name
 
 TOKENIZER_FILES = (FILE, TOKENIZER_CONFIG, VOCABULARY_FILE, "special_tokens_map.json", "spiece.model")
 TOKENIZER_CLASS = "T5TokenizerFast"  # of a tokenizer whose own configuration names none
-OWN_FILES = (
-    CARD_FILE,
-    README_FILE,
-    FAST_FILE,
-)  # what a checkpoint folder has and plain diffusers does not know
+# What a checkpoint folder has and plain diffusers does not know.
+OWN_FILES = (CARD_FILE, README_FILE, FAST_FILE)
 SLACK = 16 << 20  # bytes for everything but weights
 OnBytes = Callable[[int], None]
 

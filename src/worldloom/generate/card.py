@@ -28,8 +28,8 @@ class Card:
 
     `sizes` are (width, height) pairs, the first is the default; `num_frames` are the trained frame counts, a 1 among
     them meaning pictures; `action_size` is None for a model that takes no actions; `held_out` names compositions, such
-    as "bounce purple", that no training take showed. `fast` is how the model is sampled with the adapter `fast.safetensors` in its folder,
-    None where there is none.
+    as "bounce purple", that no training take showed. `fast` is how the model is sampled with the adapter
+    `fast.safetensors` in its folder, None where there is none.
     """
 
     name: str

@@ -114,9 +114,8 @@ def load_checkpoint(
     `dtype` None takes the number format that is fast on the device. Under `offload` the transformers' blocks and the
     text encoder's layers wait in the CPU's memory or in their files, and come one by one; with a `tile` the
     autoencoder works in tiles of so many pixels. `loras` are added to the transformers' weights, and with `fast` the
-    folder's own adapter for few steps. Weights that do not fit
-    are a UsageError unless forced. Raises Failure for a file that differs, is missing or too many, for a pickle, and for
-    missing, extra or misshapen tensors, naming each.
+    folder's own adapter for few steps. Weights that do not fit are a UsageError unless forced. Raises Failure for a
+    file that differs, is missing or too many, for a pickle, and for missing, extra or misshapen tensors, naming each.
     """
     verify_folder(folder)
     card, assembly = load_card(folder), Assembly.read(folder)
@@ -160,7 +159,8 @@ def save_checkpoint(
 ) -> Path:
     """Write a checkpoint folder that `load_checkpoint` and diffusers read; `readme` is the model card in Markdown.
 
-    Weights are written in the number format that they have; `fast` is an adapter to copy beside them. Raises UsageError for a folder that is not empty.
+    Weights are written in the number format that they have; `fast` is an adapter to copy beside them. Raises
+    UsageError for a folder that is not empty.
     """
     folder = Path(folder)
     if folder.exists() and any(folder.iterdir()):
