@@ -62,10 +62,10 @@ def test_a_student_that_does_as_its_teacher_has_no_error(objective):
     """With one step of the teacher's for one of the student's, unguided, both are the same."""
     objective.few = replace(objective.few, teacher_steps=1, guidance_scale=1.0)
     objective.levels = objective.levels[::2]
-    assert objective._landing_error(prepared(objective)).max() < 1e-6
+    assert objective._error(prepared(objective)).max() < 1e-6
     with torch.no_grad():
         objective.transformer.proj_out.bias += 1
-    error = objective._landing_error(prepared(objective))
+    error = objective._error(prepared(objective))
     assert float(error.detach()[prepared(objective).weight > 0].min()) == pytest.approx(1, rel=1e-3)
     assert not error[prepared(objective).weight == 0].any()
 

@@ -74,14 +74,6 @@ class Distilling(Denoising):
         ]
         return self._at(canvases, begins)
 
-    def loss(self, prepared: Canvases, step: int) -> tuple[Tensor, dict[str, Tensor]]:
-        """Mean over samples of the weighted squared error on unknown tokens."""
-        error, weight = self._landing_error(prepared), prepared.weight.to(self.device)
-        unknown = (weight > 0).float()
-        loss = ((error * weight).sum((1, 2, 3)) / weight.sum((1, 2, 3))).mean()
-        plain = ((error * unknown).sum((1, 2, 3)) / unknown.sum((1, 2, 3))).mean()
-        return loss, {"mse": plain.detach()}
-
     def evaluate(self, folder: Path, step: int) -> dict[str, float]:
         """How far the student is from its teacher on held-out clips, nothing known, and what it paints."""
         chosen = numpy_generator(self.seed, "heldout").permutation(self.heldout)[: self.recipe.data.evaluated]
@@ -89,9 +81,7 @@ class Distilling(Denoising):
         if clips:
             write_preview(self.recipe.preview, self._engine(), self.data, clips, folder, step)
         errors = [
-            float(
-                self._landing_error(self._at(self._judged(int(p), int(p), 0.5), [n % self.few.steps])).mean()
-            )
+            float(self._error(self._at(self._judged(int(p), int(p), 0.5), [n % self.few.steps])).mean())
             for n, p in enumerate(chosen)
         ]
         return {"mse": float(np.mean(errors))} if errors else {}
@@ -102,7 +92,7 @@ class Distilling(Denoising):
         t = torch.where(canvases.weight > 0, starts, canvases.t)
         return Canvases(canvases.clean, canvases.noise, t, canvases.weight, canvases.ids, canvases.lengths)
 
-    def _landing_error(self, canvases: Canvases) -> Tensor:
+    def _error(self, canvases: Canvases) -> Tensor:
         """Squared error per token [B, f, h/ph, w/pw] of the student's velocity, 0 on known tokens."""
         canvases = canvases.to(self.device)
         begin = interpolate(canvases.clean, canvases.noise, self._cells(canvases.t))
