@@ -33,6 +33,17 @@ def test_crop_is_a_window_repeated_by_epoch_and_sample(dataset):
     assert all((views.transpose(0, 1, 2, 4, 5, 6, 3) == w).all(axis=(3, 4, 5, 6)).any() for w in windows)
 
 
+def test_of_several_draws_the_one_with_most_change_is_taken(folder):
+    def change(draws: int) -> float:
+        dataset = ClipDataset(Manifest.load([folder]), CropConfig(5, 12, 12, draws), seed=3)
+        clips = [i for i, sample in enumerate(dataset.samples) if not sample.picture]
+        windows = [dataset.cropped(i, epoch).astype(int) for i in clips for epoch in range(8)]
+        assert all(w.shape == (5, 12, 12, 3) for w in windows)
+        return float(np.mean([np.abs(np.diff(w, axis=0)).mean() for w in windows]))
+
+    assert change(4) > 1.3 * change(1)
+
+
 def test_pictures_keep_their_one_frame(dataset):
     picture = next(i for i, s in enumerate(dataset.samples) if s.picture)
     assert dataset.cropped(picture, 0).shape == (1, 24, 32, 3)

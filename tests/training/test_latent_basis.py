@@ -3,8 +3,7 @@
 import pytest
 import torch
 
-from worldloom.core.error import UsageError
-from worldloom.training.latent_basis import RIDGE, WHITE_LOGVAR, value_in_pixels, whiten, widened
+from worldloom.training.latent_basis import RIDGE, WHITE_LOGVAR, value_in_pixels, whiten
 from worldloom.vae import presets
 from worldloom.vae.autoencoder import Autoencoder
 
@@ -42,22 +41,6 @@ def test_whitening_gives_unit_covariance_and_the_same_pixels(model, videos):
     values = torch.linalg.eigvalsh(covariance(model, videos))
     assert values.min() > 0.3 and values.max() < 1 + RIDGE
     assert torch.equal(model.posterior(videos[0])[1].unique(), torch.tensor([WHITE_LOGVAR]))
-
-
-@torch.no_grad()
-def test_widening_keeps_the_pixels_and_adds_channels_that_vary(model, videos):
-    before = copy_of(model, videos[0])
-    wide = widened(model, 7)
-    mean, logvar = wide.posterior(videos[0])
-    assert torch.allclose(copy_of(wide, videos[0]), before, atol=1e-5)
-    assert mean.shape[1] == logvar.shape[1] == 7
-    assert torch.allclose(mean[:, :4], model.posterior(videos[0])[0], atol=1e-5)
-    assert mean[:, 4:].std() > 1e-3
-
-
-def test_a_narrower_model_is_refused(model):
-    with pytest.raises(UsageError, match="4 latent channels cannot be widened to 3"):
-        widened(model, 3)
 
 
 @torch.no_grad()

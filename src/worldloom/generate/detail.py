@@ -21,6 +21,11 @@ from worldloom.generate.conform import Frames
 # (9 frames given, 8 reconstructed, 2026-11), change at the join over the median change, and PSNR of the 8: nothing
 # restored 2.3x, 29.8 dB; 3 levels 1.4x, 31.6 dB; 6 levels 1.1x, 32.1 dB; 12 levels 1.1x, 32.2 dB; 25 levels 31.8 dB.
 SAME = 12.0
+KEPT = 0.5
+"""Share of the detail of frames before that is left at the end of the new ones, where none follow.
+
+Kept whole, it passes from canvas to canvas and each adds its own; so grain grows in long footage.
+"""
 AROUND = 5  # pixels along the side of the square in which they are compared
 
 
@@ -37,7 +42,8 @@ def restore(
 ) -> Iterator[Frames]:
     """Yield the `wanted` frames of a decoded canvas with the detail of the given frames before and after them.
 
-    Between two neighbours the weight goes evenly from one to the other. With one after the frames, they are held back
+    Between two neighbours the weight goes evenly from one to the other; beside one it goes from all to `KEPT`. With one
+    after the frames, they are held back
     until it is decoded.
     """
     waiting: list[Frames] = []
@@ -83,12 +89,13 @@ def _restored(frames: Frames, start: int, wanted: slice, before: _Lack | None, a
     steps = wanted.stop - wanted.start + 1
     for number, frame in enumerate(frames):
         planes = _planes(frame)
-        toward = (start + number - wanted.start + 1) / steps if before and after else float(after is not None)
+        toward = (start + number - wanted.start + 1) / steps
+        lost = 1.0 if before and after else 1 - KEPT
         detail = torch.zeros_like(planes)
         if before:
-            detail += (1 - toward) * before.fitting(planes)
+            detail += (1 - lost * toward) * before.fitting(planes)
         if after:
-            detail += toward * after.fitting(planes)
+            detail += (1 - lost * (1 - toward)) * after.fitting(planes)
         whole = (planes + detail).round().clamp(0, 255).to(torch.uint8)
         restored[number] = whole.permute(1, 2, 0).numpy()
     return restored

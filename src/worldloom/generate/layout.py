@@ -15,6 +15,7 @@ from worldloom.generate.denoise import Words
 from worldloom.generate.detail import Neighbour, restore
 from worldloom.generate.engine import Engine, OnStep
 from worldloom.generate.journal import Journal
+from worldloom.generate.look import look_of
 from worldloom.generate.reference import refer
 from worldloom.generate.request import Style
 from worldloom.generate.size import Size
@@ -64,15 +65,23 @@ class Painter:
         wanted: slice,
         before: Neighbour | None = None,
         after: Neighbour | None = None,
+        opening: Frames | None = None,
     ) -> Iterator[Frames]:
-        """Paint the next canvas and yield its `wanted` frames, with detail of the given frames next to them."""
+        """Paint the next canvas and yield its `wanted` frames, with detail of the given frames next to them.
+
+        Its look is held to that of the `opening`, 4n + 1 frames, if there is one.
+        """
         part = self.journal.next_part()
         if (finished := self.journal.recall(part)) is not None:
             self._step(self.style.num_steps)
             return finished
         if self.words is None:  # once per prompt, and only when painting really starts
             self.words = self.engine.read(replace(self.style, prompt=self.prompt))
-        latents = self.engine.paint(lay_out(), self.words, self.style, part, self._step)
+        canvas = lay_out()
+        latents = self.engine.paint(canvas, self.words, self.style, part, self._step)
+        if opening is not None:
+            new = (canvas.start == 1).flatten(1).all(dim=1)
+            latents = look_of(self.engine.encode(opening)).hold(latents, new)
         return self.journal.record(part, restore(self.engine.decode(latents), wanted, before, after))
 
     def _step(self, steps: int = 1) -> None:
@@ -107,9 +116,13 @@ def grow(painter: Painter, given: Surroundings, count: int) -> Iterator[Frames]:
 
 def _grow_forward(painter: Painter, windows: list[Window], given: Surroundings) -> Iterator[Frames]:
     tail = given.before
-    for window in windows:
-        for chunk in _paint_window(painter, window, tail, given.after):
+    opening = tail[len(tail) - windows[0].prefix :]
+    for number, window in enumerate(windows):
+        seen = None if number == 0 else opening[: len(opening) - (len(opening) - 1) % STRIDE]
+        for chunk in _paint_window(painter, window, tail, given.after, seen):
             tail = np.concatenate([tail, chunk])[-max(CONTEXT, painter.engine.span.shortest) :]
+            if number == 0:
+                opening = np.concatenate([opening, chunk])
             yield chunk
 
 
@@ -121,14 +134,18 @@ def _grow_backward(painter: Painter, windows: list[Window], after: Frames) -> It
     yield from parts
 
 
-def _paint_window(painter: Painter, window: Window, before: Frames, after: Frames) -> Iterator[Frames]:
-    """Yield the new frames of a window between the footage before and after it."""
+def _paint_window(
+    painter: Painter, window: Window, before: Frames, after: Frames, opening: Frames | None = None
+) -> Iterator[Frames]:
+    """Yield the new frames of a window between the footage before and after it, with the look of the `opening`."""
     left = right = None
     if window.prefix:
         left = Neighbour(before[-1], window.prefix - 1)
     if window.suffix:
         right = Neighbour(after[min(max(0, window.offset), len(after) - 1)], window.frames - window.suffix)
-    return painter.paint(partial(_lay_out, painter, window, before, after), window.shown, left, right)
+    return painter.paint(
+        partial(_lay_out, painter, window, before, after), window.shown, left, right, opening
+    )
 
 
 def _lay_out(painter: Painter, window: Window, before: Frames, after: Frames) -> Canvas:

@@ -45,6 +45,23 @@ def vae_white() -> AutoencoderRecipe:
     )
 
 
+def vae_wide() -> AutoencoderRecipe:
+    """The third stage: `vae_white` with 96 latent channels and wider stages, for pixels and moving things alike.
+
+    48 channels of whatever network carry little more than their principal components do, 30.6 dB; 96 could carry
+    33.8 (docs/log.md).
+    """
+    white = vae_white()
+    return replace(
+        white,
+        name="vae_wide",
+        model=presets.wide(),
+        start_from="runs/vae_white/ema",
+        data=replace(white.data, crop=replace(white.data.crop, draws=3)),
+        loss=LossWeights(square=4.0, kl=1e-4, motion=8.0),
+    )
+
+
 def vae_debug() -> AutoencoderRecipe:
     """The same path in seconds: toy widths, thirty steps, saving all the time."""
     tiny = vae_tiny()

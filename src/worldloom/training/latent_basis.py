@@ -1,4 +1,4 @@
-"""The basis of an autoencoder's latents: widened, whitened, or scaled by what each direction is worth in pixels.
+"""The basis of an autoencoder's latents: whitened, or scaled by what each direction is worth in pixels.
 
 An encoder's last layer and a decoder's first are linear and act on one cell at a time, so an invertible matrix in
 one and its inverse in the other change no reconstruction. What changes is what training sees: directions of small
@@ -6,12 +6,10 @@ variance drown in the posterior's noise and never learn, and a transformer spend
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from worldloom.core.error import UsageError
 from worldloom.nn.causal_conv import PointwiseConv3d
 from worldloom.vae.autoencoder import Autoencoder
 
@@ -21,37 +19,6 @@ RIDGE = 1e-3
 WHITE_LOGVAR = -4.5
 # Deviation of the noise that probes what a latent direction changes in the pixels.
 PROBE = 0.1
-
-
-@torch.no_grad()
-def widened(model: Autoencoder, z_dim: int) -> Autoencoder:
-    """A copy with `z_dim` latent channels, at least the model's own, that gives the same reconstructions.
-
-    New channels are random features of the encoder's last layer that the decoder does not look at yet.
-    """
-    own = model.config.z_dim
-    if z_dim < own:
-        raise UsageError(f"an autoencoder of {own} latent channels cannot be widened to {z_dim}")
-    other = Autoencoder(
-        replace(model.config, z_dim=z_dim, latents_mean=(0.0,) * z_dim, latents_std=(1.0,) * z_dim)
-    )
-    state, kept = other.state_dict(), model.state_dict()
-    for name, tensor in kept.items():
-        if state[name].shape == tensor.shape:
-            state[name].copy_(tensor)
-    # The encoder's channels are means, then log-variances; old ones of each half come first.
-    rows = torch.cat([torch.arange(own), z_dim + torch.arange(own)])
-    _conv(state, "encoder.conv_out", kept, rows, slice(None))
-    for name in ("quant_conv", "post_quant_conv"):
-        state[f"{name}.weight"].zero_().flatten(1).fill_diagonal_(1.0)
-        state[f"{name}.bias"].zero_()
-    state["quant_conv.weight"][rows[:, None], rows] = kept["quant_conv.weight"]
-    state["quant_conv.bias"][rows] = kept["quant_conv.bias"]
-    state["post_quant_conv.weight"][:own, :own] = kept["post_quant_conv.weight"]
-    state["post_quant_conv.bias"][:own] = kept["post_quant_conv.bias"]
-    state["decoder.conv_in.weight"].zero_()[:, :own] = kept["decoder.conv_in.weight"]
-    other.load_state_dict(state)
-    return other
 
 
 @torch.no_grad()
@@ -130,8 +97,3 @@ def _moments(model: Autoencoder, videos: Iterable[Tensor]) -> tuple[Tensor, Tens
     """(mean [C], covariance [C, C]) of the raw latents, in float64."""
     cells = torch.cat([model.posterior(video)[0].flatten(2)[0] for video in videos], dim=1).double()
     return cells.mean(1), torch.cov(cells)
-
-
-def _conv(state: dict[str, Tensor], name: str, kept: dict[str, Tensor], rows: Tensor, columns: slice) -> None:
-    state[f"{name}.weight"][rows, columns] = kept[f"{name}.weight"]
-    state[f"{name}.bias"][rows] = kept[f"{name}.bias"]

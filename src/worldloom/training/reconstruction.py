@@ -19,11 +19,12 @@ from worldloom.data.bucket import Batch, BatchPlan
 from worldloom.data.dataset import ClipDataset, CropConfig
 from worldloom.data.manifest import Manifest
 from worldloom.training.guard import GuardConfig
-from worldloom.training.latent_basis import whiten, widened
+from worldloom.training.latent_basis import whiten
 from worldloom.training.objective import Surroundings, TrainerConfig
 from worldloom.training.optimizer import OptimizerConfig
 from worldloom.training.pixel import moving_pixels, psnr, to_bytes, to_video
 from worldloom.training.schedule import ScheduleConfig
+from worldloom.training.widening import widened
 from worldloom.vae.autoencoder import Autoencoder, AutoencoderConfig
 from worldloom.vae.losses import LossWeights, loss
 
@@ -50,8 +51,8 @@ class ClipDataConfig:
 class AutoencoderRecipe:
     """A complete autoencoder run.
 
-    `start_from` names a folder with `vae/` weights to begin with, or is empty. Begun so, a model of fewer latent
-    channels than `model.z_dim` is widened, and `whiten` gives its latents unit covariance first.
+    `start_from` names a folder with `vae/` weights to begin with, or is empty. Begun so, a model narrower than
+    `model` is widened, and `whiten` gives its latents unit covariance first.
     """
 
     name: str
@@ -82,7 +83,7 @@ class Reconstruction:
     """Reconstruction loss of an autoencoder over a clip dataset."""
 
     plain = ("encoder.conv_in", "decoder.conv_out", "quant_conv")
-    figures = ("pixel", "edge", "kl")
+    figures = ("pixel", "square", "edge", "kl")
 
     def __init__(self, recipe: AutoencoderRecipe, surroundings: Surroundings) -> None:
         self.recipe, self.seed, self.device = recipe, surroundings.seed, surroundings.parallel.device
@@ -152,7 +153,7 @@ class Reconstruction:
             if not self.recipe.start_from:
                 return Autoencoder(self.recipe.model)
             model = Autoencoder.load(Path(self.recipe.start_from) / "vae")
-            model = widened(model, self.recipe.model.z_dim)
+            model = widened(model, self.recipe.model)
         if self.recipe.whiten:
             whiten(model, self._measured())
         return model.train().requires_grad_(True)

@@ -17,6 +17,8 @@ from torch import Tensor
 class LossWeights:
     """Weight of each part, and of moving pixels inside them.
 
+    square: weight of the squared error, which minds large errors on few pixels where `pixel`, the absolute one,
+        minds small errors on many.
     motion: how much more a moving pixel weighs than a still one (5: five times).
     motion_threshold: change between frames, in units of [-1, 1] summed over nothing but the largest channel,
         above which a pixel counts as moving; 0.06 is 8 grey levels of 255.
@@ -24,6 +26,7 @@ class LossWeights:
     """
 
     pixel: float = 1.0
+    square: float = 0.0
     edge: float = 0.5
     flicker: float = 0.0
     kl: float = 3e-4
@@ -44,10 +47,11 @@ def loss(
     error = reconstruction - video
     parts = {
         "pixel": charbonnier(error, importance),
+        "square": (importance * error.square()).mean(),
         "edge": edge_error(error, importance),
         "kl": kl_to_unit_gaussian(mean, logvar),
     }
-    scales = {"pixel": weights.pixel, "edge": weights.edge, "kl": weights.kl}
+    scales = {name: getattr(weights, name) for name in parts}
     if weights.flicker and video.shape[2] > 1:
         parts["flicker"], scales["flicker"] = flicker_error(error, importance), weights.flicker
     total = torch.stack([scales[name] * part for name, part in parts.items()]).sum()

@@ -1,0 +1,91 @@
+"""Wider autoencoders begin with the reconstructions of the narrower one they grew from."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from worldloom.core.error import UsageError
+from worldloom.training.widening import widened
+from worldloom.vae import presets
+from worldloom.vae.autoencoder import Autoencoder, AutoencoderConfig
+
+NARROW = presets.debug()
+Z = NARROW.z_dim
+
+
+def with_latents(config: AutoencoderConfig, z_dim: int, **more: object) -> AutoencoderConfig:
+    return replace(config, z_dim=z_dim, latents_mean=(0.0,) * z_dim, latents_std=(1.0,) * z_dim, **more)
+
+
+@pytest.fixture
+def model() -> Autoencoder:
+    torch.manual_seed(0)
+    model = Autoencoder(NARROW)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name.endswith(("gamma", "bias")):
+                parameter.add_(0.3 * torch.randn_like(parameter))
+    return model.eval()
+
+
+@pytest.fixture
+def video() -> torch.Tensor:
+    torch.manual_seed(1)
+    return torch.rand(1, 3, 9, 32, 32) * 2 - 1
+
+
+@torch.no_grad()
+def test_new_latents_vary_and_are_not_looked_at(model, video):
+    wide = widened(model, with_latents(NARROW, 7))
+    mean, logvar = wide.posterior(video)
+    own = model.posterior(video)[0]
+    assert mean.shape[1] == logvar.shape[1] == 7
+    assert torch.allclose(mean[:, :Z], own, atol=1e-5)
+    assert mean[:, Z:].std() > 1e-3
+    assert torch.allclose(wide.reconstruct(mean), model.reconstruct(own), atol=1e-5)
+    mean[:, Z:] = 9.0
+    assert torch.allclose(wide.reconstruct(mean), model.reconstruct(own), atol=1e-5)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("decoder_base_dim", [16, 32])
+def test_a_wider_decoder_draws_the_same(model, video, decoder_base_dim):
+    wide = widened(model, replace(NARROW, decoder_base_dim=decoder_base_dim))
+    latents = model.posterior(video)[0]
+    assert wide.decoder.conv_in.weight.shape[0] > model.decoder.conv_in.weight.shape[0]
+    assert torch.equal(wide.posterior(video)[0], latents)
+    assert torch.allclose(wide.reconstruct(latents), model.reconstruct(latents), atol=1e-4)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    "config",
+    [with_latents(NARROW, 6, dim_mult=(1, 4, 4)), replace(NARROW, base_dim=2 * NARROW.base_dim)],
+    ids=["unevenly", "evenly"],
+)
+def test_a_wider_encoder_stays_close(model, video, config):
+    own, other = model.posterior(video)[0], widened(model, config).posterior(video)[0]
+    assert (other[:, :Z] - own).std() < 0.3 * own.std()
+
+
+def test_copies_are_told_apart_by_their_gradients(model, video):
+    wide = widened(model, replace(NARROW, base_dim=2 * NARROW.base_dim)).requires_grad_(True)
+    wide.reconstruct(wide.posterior(video)[0]).square().mean().backward()
+    gradient = wide.get_parameter("decoder.mid_block.resnets.0.conv1.weight").grad
+    assert gradient is not None
+    first, second = gradient.unflatten(0, (-1, 2)).unbind(1)
+    assert (first - second).norm() > 0.01 * first.norm()
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (with_latents(NARROW, Z - 1), f"{Z} latent channels cannot be widened to {Z - 1}"),
+        (replace(NARROW, num_res_blocks=2), "with 1 blocks cannot be widened to stages .* with 2"),
+        (replace(NARROW, base_dim=12), "has 8 channels, which cannot be divided into 12"),
+    ],
+)
+def test_a_layout_that_cannot_be_grown_into_is_refused(model, config, message):
+    with pytest.raises(UsageError, match=message):
+        widened(model, config)
