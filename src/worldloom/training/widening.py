@@ -35,8 +35,7 @@ def widened(model: Autoencoder, config: AutoencoderConfig) -> Autoencoder:
     own, channels = model.config.z_dim, config.z_dim
     if channels < own:
         raise UsageError(f"an autoencoder of {own} latent channels cannot be widened to {channels}")
-    neutral = {"latents_mean": (0.0,) * channels, "latents_std": (1.0,) * channels}
-    other = Autoencoder(replace(config, **neutral))
+    other = Autoencoder(replace(config, latents_mean=(0.0,) * channels, latents_std=(1.0,) * channels))
     state, kept = other.state_dict(), model.state_dict()
     if state.keys() != kept.keys():
         raise UsageError(
