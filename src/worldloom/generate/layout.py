@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 from torch import Tensor
@@ -15,7 +15,7 @@ from worldloom.generate.denoise import Words
 from worldloom.generate.detail import Neighbour, restore
 from worldloom.generate.engine import Engine, OnStep
 from worldloom.generate.journal import Journal
-from worldloom.generate.look import look_of
+from worldloom.generate.look import Look, look_of
 from worldloom.generate.reference import refer
 from worldloom.generate.request import Style
 from worldloom.generate.size import Size
@@ -65,11 +65,11 @@ class Painter:
         wanted: slice,
         before: Neighbour | None = None,
         after: Neighbour | None = None,
-        opening: Frames | None = None,
+        look: Callable[[], Look] | None = None,
     ) -> Iterator[Frames]:
-        """Paint the next canvas and yield its `wanted` frames, with detail of the given frames next to them.
+        """Paint the next canvas, held to a `look` if there is one, and yield its `wanted` frames.
 
-        Its look is held to that of the `opening`, 4n + 1 frames, if there is one.
+        They get the detail of the given frames next to them.
         """
         part = self.journal.next_part()
         if (finished := self.journal.recall(part)) is not None:
@@ -79,9 +79,8 @@ class Painter:
             self.words = self.engine.read(replace(self.style, prompt=self.prompt))
         canvas = lay_out()
         latents = self.engine.paint(canvas, self.words, self.style, part, self._step)
-        if opening is not None:
-            new = (canvas.start == 1).flatten(1).all(dim=1)
-            latents = look_of(self.engine.encode(opening)).hold(latents, new)
+        if look is not None:
+            latents = look().hold(latents, (canvas.start == 1).flatten(1).all(dim=1))
         return self.journal.record(part, restore(self.engine.decode(latents), wanted, before, after))
 
     def _step(self, steps: int = 1) -> None:
@@ -117,9 +116,13 @@ def grow(painter: Painter, given: Surroundings, count: int) -> Iterator[Frames]:
 def _grow_forward(painter: Painter, windows: list[Window], given: Surroundings) -> Iterator[Frames]:
     tail = given.before
     opening = tail[len(tail) - windows[0].prefix :]
+
+    @cache
+    def look() -> Look:
+        return look_of(painter.engine.encode(opening[: len(opening) - (len(opening) - 1) % STRIDE]))
+
     for number, window in enumerate(windows):
-        seen = None if number == 0 else opening[: len(opening) - (len(opening) - 1) % STRIDE]
-        for chunk in _paint_window(painter, window, tail, given.after, seen):
+        for chunk in _paint_window(painter, window, tail, given.after, look if number else None):
             tail = np.concatenate([tail, chunk])[-max(CONTEXT, painter.engine.span.shortest) :]
             if number == 0:
                 opening = np.concatenate([opening, chunk])
@@ -135,17 +138,15 @@ def _grow_backward(painter: Painter, windows: list[Window], after: Frames) -> It
 
 
 def _paint_window(
-    painter: Painter, window: Window, before: Frames, after: Frames, opening: Frames | None = None
+    painter: Painter, window: Window, before: Frames, after: Frames, look: Callable[[], Look] | None = None
 ) -> Iterator[Frames]:
-    """Yield the new frames of a window between the footage before and after it, with the look of the `opening`."""
+    """Yield the new frames of a window between the footage before and after it."""
     left = right = None
     if window.prefix:
         left = Neighbour(before[-1], window.prefix - 1)
     if window.suffix:
         right = Neighbour(after[min(max(0, window.offset), len(after) - 1)], window.frames - window.suffix)
-    return painter.paint(
-        partial(_lay_out, painter, window, before, after), window.shown, left, right, opening
-    )
+    return painter.paint(partial(_lay_out, painter, window, before, after), window.shown, left, right, look)
 
 
 def _lay_out(painter: Painter, window: Window, before: Frames, after: Frames) -> Canvas:
