@@ -197,3 +197,29 @@ def test_a_caption_too_long_for_the_transformer_keeps_its_end_mark(objective):
     assert len(fitting) == most and fitting[-1] == most + 8 and fitting[-2] == most - 2
     short = np.arange(most)
     assert objective._fitting(short) is short
+
+
+def test_naming_is_learnt_from_the_truth_and_left_behind(build, tmp_path):
+    objective = build(noise=replace(recipe_named("dit_debug").noise, naming=0.5))
+    step = video_step(objective)
+    batch = prepared(objective, step)
+    things = batch.colours > 0
+    assert things.any() and not things.all()
+    loss, figures = objective.loss(batch, step)
+    loss.backward()
+    reader = objective.naming.reader.weight
+    assert reader.grad is not None and reader.grad.abs().sum() > 0
+    # Fresh blocks change nothing and the last layer is zero, so that velocities do not reach the first one yet.
+    first = objective.transformer.patch_embedding.weight.grad
+    assert first is not None and first.abs().sum() > 0
+    plain, unasked = build().loss(prepared(build(), step), step)
+    assert set(figures) - set(unasked) == {"naming"}
+    assert float(loss) == pytest.approx(float(plain) + 0.5 * float(figures["naming"]), rel=1e-4)
+    optimizer = torch.optim.Adam(objective.module.parameters(), 1e-2)
+    for _ in range(30):
+        optimizer.zero_grad()
+        objective.loss(batch, step)[0].backward()
+        optimizer.step()
+    assert objective.loss(batch, step)[1]["naming"] < 0.7 * figures["naming"]
+    objective.write_weights(tmp_path / "weights")
+    load_checkpoint(tmp_path / "weights")

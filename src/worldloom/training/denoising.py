@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from worldloom.core.seed import numpy_generator, torch_generator
+from worldloom.core.seed import derive_seed, numpy_generator, torch_generator
 from worldloom.data.bucket import Batch, BatchPlan, Shape
 from worldloom.data.manifest import Sample
 from worldloom.dit.config import TransformerConfig
@@ -27,6 +27,7 @@ from worldloom.text.encoder import TextEncoderConfig
 from worldloom.training.captions import length_of_batch
 from worldloom.training.guard import GuardConfig
 from worldloom.training.masking import Grid, MaskConfig, draw_mask
+from worldloom.training.naming import Naming
 from worldloom.training.objective import Surroundings, TrainerConfig
 from worldloom.training.optimizer import OptimizerConfig
 from worldloom.training.parts import LatentDataConfig, card_for, compositions, gather_data, initial_models
@@ -47,8 +48,10 @@ class NoiseConfig:
 
     `shift` moves the logit-normal levels towards noise; `drop_text` of the captions are left out, and `drop_known`
     of them where two or more latent frames are known, so that motion is read from the frames. A token that moves
-    weighs `moving` times one that does not, and one that shows a thing `subjects` times one that shows none. In `touched` of the samples what is known carries a little noise too,
-    up to `touched_level`: known latents come from an encoder or an earlier window and are never perfect.
+    weighs `moving` times one that does not, and one that shows a thing `subjects` times one that shows none; `naming` is
+    the weight of saying their colours (see `naming.py`), 0 for none. In `touched` of the samples what is known carries a
+    little noise too, up to `touched_level`: known latents come from an encoder or an earlier window and are never
+    perfect.
     """
 
     shift: float = 2.0
@@ -56,6 +59,7 @@ class NoiseConfig:
     drop_known: float = 0.3
     moving: float = 1.0
     subjects: float = 1.0
+    naming: float = 0.0
     touched: float = 0.2
     touched_level: float = 0.1
 
@@ -88,14 +92,15 @@ class DenoisingRecipe:
 class Canvases:
     """A batch ready for the model.
 
-    `clean` and `noise` are [B, C, f, h, w]; `t` and `weight` (0 on known tokens) are [B, f, h/ph, w/pw] on the
-    token grid; `ids` [B, L] and `lengths` [B] are captions.
+    `clean` and `noise` are [B, C, f, h, w]; `t`, `weight` (0 on known tokens) and `colours` (see `subjects.py`) are
+    [B, f, h/ph, w/pw] on the token grid; `ids` [B, L] and `lengths` [B] are captions.
     """
 
     clean: Tensor
     noise: Tensor
     t: Tensor
     weight: Tensor
+    colours: Tensor
     ids: Tensor
     lengths: Tensor
 
@@ -109,7 +114,6 @@ class Denoising:
 
     # Muon keeps off what meets data or prompts first or last, and off tables of positions.
     plain = ("patch_embedding", "proj_out", "time_embedder", "time_proj", "shared", "relative_attention_bias")
-    figures = ("mse",)
 
     def __init__(self, recipe: DenoisingRecipe, surroundings: Surroundings) -> None:
         self.recipe, self.seed, self.device = recipe, surroundings.seed, surroundings.parallel.device
@@ -117,9 +121,11 @@ class Denoising:
         self.transformer, self.text_encoder = initial_models(
             recipe.transformer, recipe.text, self.data, recipe.start_from, recipe.data.text, self.seed
         )
-        self.module: nn.Module = nn.ModuleDict(
-            {"transformer": self.transformer, "text_encoder": self.text_encoder}
-        )
+        noise = recipe.noise
+        self.naming = self._naming() if noise.naming else None
+        trained = {"transformer": self.transformer, "text_encoder": self.text_encoder}
+        self.module: nn.Module = nn.ModuleDict(trained | ({"naming": self.naming} if self.naming else {}))
+        self.figures = ("mse", "naming") if self.naming else ("mse",)
         self.patch = self.transformer.config.patch_size
         vae = self.data.vae
         self.strides = (vae.temporal_stride, vae.spatial_stride)
@@ -140,7 +146,7 @@ class Denoising:
             lambda shape: int(np.prod(self._grid(shape))),
             self.seed,
         )
-        self.subjects = None if recipe.noise.subjects == 1.0 else Subjects(self.data.manifest)
+        self.subjects = None if noise.subjects == 1.0 and not noise.naming else Subjects(self.data.manifest)
         self.empty = np.asarray(self.data.tokenizer.encode([""])[0], np.int32)
 
     def prepare(self, batch: Batch, positions: Sequence[int]) -> Canvases:
@@ -163,16 +169,22 @@ class Denoising:
         )
         ids, lengths = self.data.tokenizer.pad([c.tolist() for c in captions])
         importance = self._moving_weight(clean) * self._subject_weight(samples, batch.shape[0], grid)
-        return Canvases(clean, noise, torch.stack(t), torch.stack(weight) * importance, ids, lengths)
+        colours = self._colours(samples, batch.shape[0], grid)
+        return Canvases(clean, noise, torch.stack(t), torch.stack(weight) * importance, colours, ids, lengths)
 
     def loss(self, prepared: Canvases, step: int) -> tuple[Tensor, dict[str, Tensor]]:
-        """Mean over samples of the weighted mean squared velocity error on unknown tokens."""
+        """Mean over samples of the weighted mean squared velocity error on unknown tokens, and what naming adds."""
         error = self._error(prepared)
         weight = prepared.weight.to(self.device)
         unknown = (weight > 0).float()
         loss = ((error * weight).sum((1, 2, 3)) / weight.sum((1, 2, 3))).mean()
         plain = ((error * unknown).sum((1, 2, 3)) / unknown.sum((1, 2, 3))).mean()
-        return loss, {"mse": plain.detach()}
+        figures = {"mse": plain.detach()}
+        if self.naming is not None:
+            surprise = self.naming(prepared.colours.to(self.device), weight)
+            loss = loss + self.recipe.noise.naming * surprise
+            figures["naming"] = surprise.detach()
+        return loss, figures
 
     def tokens(self, batch: Batch) -> int:
         """Patches of the batch."""
@@ -253,6 +265,17 @@ class Denoising:
         shown = torch.stack([self.subjects.shown(place, frames, grid) for place in places])
         return 1 + (self.recipe.noise.subjects - 1) * shown
 
+    def _colours(self, places: Sequence[int], frames: int, grid: Grid) -> Tensor:
+        """[B, *grid]: the colour of what each token shows, zeros where nobody asks."""
+        if self.subjects is None or self.naming is None:
+            return torch.zeros(len(places), *grid, dtype=torch.int64)
+        return torch.stack([self.subjects.named(place, frames, grid) for place in places])
+
+    def _naming(self) -> Naming:
+        with torch.random.fork_rng():
+            torch.manual_seed(derive_seed(self.seed, "naming"))
+            return Naming(self.transformer)
+
     def _error(self, canvases: Canvases) -> Tensor:
         """Squared velocity error per token [B, f, h/ph, w/pw]."""
         canvases = canvases.to(self.device)
@@ -287,7 +310,8 @@ class Denoising:
         )
         ids, lengths = self.data.tokenizer.pad([caption.tolist()])
         t = torch.full((1, *grid), level)
-        return Canvases(clean, noise, t, torch.ones_like(t), ids, lengths)
+        colours = torch.zeros(t.shape, dtype=torch.int64)
+        return Canvases(clean, noise, t, torch.ones_like(t), colours, ids, lengths)
 
     def _shapes(self, sample: Sample) -> list[Shape]:
         """(frames, height, width) of a sample as it is shown in one epoch: cut, then as often a picture as asked."""

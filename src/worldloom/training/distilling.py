@@ -7,7 +7,7 @@ guidance: progressive distillation (arXiv 2202.00512) of guided diffusion (arXiv
 
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -90,7 +90,7 @@ class Distilling(Denoising):
         """Put unknown tokens at the beginnings of steps, a number for each sample."""
         starts = self.levels[:: self.few.teacher_steps][list(begins)][:, None, None, None]
         t = torch.where(canvases.weight > 0, starts, canvases.t)
-        return Canvases(canvases.clean, canvases.noise, t, canvases.weight, canvases.ids, canvases.lengths)
+        return replace(canvases, t=t)
 
     def _error(self, canvases: Canvases) -> Tensor:
         """Squared error per token [B, f, h/ph, w/pw] of the student's velocity, 0 on known tokens."""

@@ -1,41 +1,60 @@
-"""Which tokens show the things of a take, from its truth: what a clip is about covers a twentieth of its picture."""
+"""Which tokens show the things of a take, and of which colour, from its truth.
+
+What a clip is about covers a twentieth of its picture.
+"""
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from worldloom.data.dataset import ClipDataset
 from worldloom.data.manifest import Manifest, Sample
 from worldloom.training.masking import Grid
+from worldloom.worlds.look import COLOURS
 from worldloom.worlds.sight import on_screen
 
 REACH = 0.8
 """Deviation, in tokens, of the bell around a thing's centre: the truth has no sizes."""
+NAMED = 0.5
+"""How much a token must show of a thing to be called by its colour."""
+NOTHING = 0
+"""The colour of tokens that show no thing; those of `COLOURS` follow in their order."""
 
 
 class Subjects:
-    """Where the centres of all things of all takes are in every frame."""
+    """Where the centres of all things of all takes are in every frame, and their colours."""
 
     def __init__(self, manifest: Manifest) -> None:
         dataset = ClipDataset(manifest)
-        self.paths = [
-            paths(dataset.meta(index)["truth"], sample) for index, sample in enumerate(manifest.samples)
-        ]
+        truths = [dataset.meta(index)["truth"] for index in range(len(manifest.samples))]
         dataset.close()
+        self.paths = [paths(truth, sample) for truth, sample in zip(truths, manifest.samples, strict=True)]
+        numbers = {name: number for number, name in enumerate(COLOURS, start=1)}
+        self.colours = [
+            np.array([numbers[thing["colour"]] for thing in truth["objects"]], np.int64) for truth in truths
+        ]
 
     def shown(self, index: int, frames: int, grid: Grid) -> Float[Tensor, "f h w"]:
         """How much each token of a sample's first `frames` frames shows of things, 0 to 1.
 
         A latent frame after the first stands for as many frames as fit, and shows what any of them does.
         """
+        return self._near(index, frames, grid).amax(-1)
+
+    def named(self, index: int, frames: int, grid: Grid) -> Int[Tensor, "f h w"]:
+        """The colour of what each token of a sample's first `frames` frames shows most of, or `NOTHING`."""
+        near, thing = self._near(index, frames, grid).max(-1)
+        return torch.where(near > NAMED, torch.from_numpy(self.colours[index])[thing], NOTHING)
+
+    def _near(self, index: int, frames: int, grid: Grid) -> Float[Tensor, "f h w things"]:
+        """How much each token shows of each thing in any of its frames, 0 to 1."""
         centres = self.paths[index][:frames] * np.array(grid[1:]) - 0.5
         rows = np.arange(grid[1])[:, None, None] - centres[:, None, None, :, 0]
         columns = np.arange(grid[2])[:, None] - centres[:, None, None, :, 1]
-        bells = np.exp(-(rows**2 + columns**2) / (2 * REACH**2))
-        near = np.nan_to_num(bells).max(-1, initial=0.0)
+        near = np.nan_to_num(np.exp(-(rows**2 + columns**2) / (2 * REACH**2)))
         stride = (frames - 1) // max(1, grid[0] - 1)
-        later = near[1:].reshape(grid[0] - 1, stride, *grid[1:]).max(1, initial=0.0)
+        later = near[1:].reshape(grid[0] - 1, stride, *near.shape[1:]).max(1, initial=0.0)
         return torch.from_numpy(np.concatenate([near[:1], later])).float()
 
 
