@@ -214,7 +214,7 @@ def test_naming_is_learnt_from_the_truth_and_left_behind(build, tmp_path):
     assert first is not None and first.abs().sum() > 0
     plain, unasked = build().loss(prepared(build(), step), step)
     assert set(figures) - set(unasked) == {"naming"}
-    assert float(loss) == pytest.approx(float(plain) + 0.5 * float(figures["naming"]), rel=1e-4)
+    assert loss.item() == pytest.approx(plain.item() + 0.5 * float(figures["naming"]), rel=1e-4)
     optimizer = torch.optim.Adam(objective.module.parameters(), 1e-2)
     for _ in range(30):
         optimizer.zero_grad()
@@ -222,4 +222,4 @@ def test_naming_is_learnt_from_the_truth_and_left_behind(build, tmp_path):
         optimizer.step()
     assert objective.loss(batch, step)[1]["naming"] < 0.7 * figures["naming"]
     objective.write_weights(tmp_path / "weights")
-    load_checkpoint(tmp_path / "weights")
+    Pipeline.from_pretrained(tmp_path / "weights")
