@@ -4,8 +4,12 @@ import pytest
 import torch
 
 from tests.training.test_denoising import ALONE, video_step
+from worldloom.core.checkpoint import save_tensors
 from worldloom.core.config import override
 from worldloom.core.error import UsageError
+from worldloom.core.weights import Weights, find_weights
+from worldloom.dit.lora import difference
+from worldloom.dit.model import Transformer
 from worldloom.generate.pipeline import Pipeline
 from worldloom.recipes.command import train
 from worldloom.recipes.registry import recipe_named
@@ -89,6 +93,31 @@ def test_a_run_ends_in_weights_of_four_steps(changes, tmp_path):
     sampling = pipeline.card.sampling
     assert (sampling.num_steps, sampling.guidance_scale, sampling.sampler) == (4, 1.0, "euler")
     assert len(pipeline.generate("a red square", num_frames=5, seed=1).frames) == 5
+
+
+def test_a_student_begins_with_what_an_earlier_one_learnt(changes, tmp_path, dit_run):
+    """With what an adapter keeps of it: most of the way from the teacher to the earlier student."""
+    train("dit_fast_debug", changes, tmp_path / "run", quiet=True)
+    weights = [
+        Weights(find_weights(folder / "ema" / "transformer")) for folder in (dit_run, tmp_path / "run")
+    ]
+    tensors: dict[str, torch.Tensor] = {}
+    for name in weights[0].info:
+        tensors |= difference(*weights, name, rank=12, dtype=torch.float32)
+    save_tensors(tmp_path / "fast.safetensors", tensors, {"format": "pt"})
+    recipe = override(
+        recipe_named("dit_fast_debug"), changes | {"few.adapter": str(tmp_path / "fast.safetensors")}
+    )
+    objective = recipe.build(Surroundings(tmp_path, ALONE, 0, quiet=True))
+    earlier = Transformer.load(tmp_path / "run" / "ema" / "transformer", dtype=torch.float32)
+    teacher = Transformer.load(dit_run / "ema" / "transformer", dtype=torch.float32)
+    left = gone = 0.0
+    for name, parameter in objective.transformer.named_parameters():
+        own = teacher.get_parameter(name)
+        assert torch.equal(objective.teacher.get_parameter(name), own)
+        left += float((parameter.detach() - earlier.get_parameter(name)).square().sum())
+        gone += float((earlier.get_parameter(name) - own).square().sum())
+    assert 0 < left < 0.5 * gone
 
 
 def test_nonsense_is_refused(changes, tmp_path):
