@@ -1,6 +1,6 @@
 """A long clip against a short one: peak memory, time per second of footage, and kills with resumption.
 
-    python -m benchmarks.long_clip --size 128x128 --steps 4 --kills 5
+    python -m benchmarks.long_clip --fast --kills 5
 
 Every run is a `worldloom generate` in a process of its own. The clips of `--seconds` (8 and 60) are painted with the
 same seed; the long one is then painted again, killed at random moments (SIGKILL and Ctrl-C in turn) and resumed until
@@ -51,12 +51,13 @@ def start(target: Path, seconds: float, options: argparse.Namespace, *more: str)
         str(seconds),
         "--seed",
         "7",
-        "--steps",
-        str(options.steps),
         "--model",
         options.model,
+        "--size",
+        options.size,
     ]
-    words += ["--size", options.size, "--force-size", *more]
+    words += ["--fast"] if options.fast else ["--steps", str(options.steps)]
+    words += [*(["--force-size"] if options.force_size else []), *more]
     return subprocess.Popen(words, stderr=subprocess.DEVNULL)
 
 
@@ -121,6 +122,8 @@ def main() -> int:
     parser.add_argument("--model", default="tiny")
     parser.add_argument("--size", default="256x256")
     parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--fast", action="store_true", help="with the model's adapter for few steps")
+    parser.add_argument("--force-size", action="store_true", help="paint that size, without the upsampler")
     parser.add_argument("--seconds", type=float, nargs=2, default=(8.0, 60.0), metavar=("SHORT", "LONG"))
     parser.add_argument("--kills", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0, help="of the kills' moments")
@@ -134,7 +137,7 @@ def main() -> int:
             runs[seconds] = run = paint(folder / f"{seconds:g}.mp4", seconds, options)
             each = (run.processor - starting.processor) / seconds
             print(
-                f"{seconds:5g} s of {options.size}, {options.steps} steps: peak {run.peak:7.1f} MiB, "
+                f"{seconds:5g} s of {options.size}, {'fast' if options.fast else f'{options.steps} steps'}: peak {run.peak:7.1f} MiB, "
                 f"{run.processor:7.1f} s of processor, {each:6.3f} s per second of footage, {run.wall:7.1f} s of wall",
                 flush=True,
             )

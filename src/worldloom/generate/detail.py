@@ -103,4 +103,4 @@ def _restored(frames: Frames, start: int, wanted: slice, before: _Lack | None, a
 
 def _planes(frame: np.ndarray) -> Tensor:
     """Return a frame uint8 [H, W, 3] as float [3, H, W]."""
-    return torch.from_numpy(np.ascontiguousarray(frame)).permute(2, 0, 1).float()
+    return torch.from_numpy(np.array(frame)).permute(2, 0, 1).float()
