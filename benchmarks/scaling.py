@@ -1,9 +1,9 @@
 """Held-out loss against compute over logged runs, the fitted power law, and what the compute bought, to look at.
 
-    python -m benchmarks.scaling runs/small runs/medium runs/large -o out/scaling
+    python -m benchmarks.scaling runs/small runs/medium runs/large runs/further@7.0e13 -o out/scaling
 
 Every evaluation of every run is a point: its squared velocity error on held-out clips, and the floating-point
-operations of training up to it. The least loss at each compute makes the frontier, to which L(C) = E + A C^-b is
+operations of training up to it, to which the figure after @ adds those of the weights that it began from. The least loss at each compute makes the frontier, to which L(C) = E + A C^-b is
 fitted. Where runs kept their averaged weights, the same seed and prompts are painted at one, four and 32 times the
 compute of the cheapest.
 """
@@ -28,6 +28,7 @@ PROMPTS = ("a red ball bounces on a wooden floor", "a green car drives around or
 FLOORS = np.linspace(0, 0.95, 96)
 """Shares of the least loss that are tried as the loss that no compute removes."""
 WIDTH, HEIGHT, MARGIN = 640, 400, 60
+GRID = (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3)
 INKS = ("#2a6fb0", "#b3341f", "#23763a", "#8a5fb0", "#b07a2a", "#3a8f8f")
 
 
@@ -54,15 +55,34 @@ class PowerLaw:
         return self.floor + self.scale * operations**-self.exponent
 
 
-def points_of(run: Path) -> list[Point]:
+@dataclass(frozen=True)
+class Run:
+    """A run's folder, and the operations spent on the weights that it began from."""
+
+    folder: Path
+    before: float = 0.0
+
+    @classmethod
+    def parse(cls, text: str) -> "Run":
+        """`FOLDER[@OPERATIONS]`; raises ArgumentTypeError for a folder without a log and for what is no number."""
+        folder, _, before = text.partition("@")
+        if not (Path(folder) / "log.jsonl").is_file():
+            raise argparse.ArgumentTypeError(f"{folder} holds no log.jsonl of a run")
+        try:
+            return cls(Path(folder), float(before or 0))
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(f"{before!r} after @ is no count of operations") from error
+
+
+def points_of(run: Run) -> list[Point]:
     """The evaluations in a run's log, in order; those without a count of operations are left out."""
     by_step: dict[int, dict[str, float]] = {}
-    for line in (run / "log.jsonl").read_text().splitlines():
+    for line in (run.folder / "log.jsonl").read_text().splitlines():
         entry = json.loads(line)
         if entry.get("name", "").startswith("held-out/"):
             by_step.setdefault(entry["step"], {})[entry["name"].removeprefix("held-out/")] = entry["value"]
     return [
-        Point(run.name, step, figures["operations"], figures[FIGURE])
+        Point(run.folder.name, step, run.before + figures["operations"], figures[FIGURE])
         for step, figures in sorted(by_step.items())
         if figures.get("operations") and FIGURE in figures
     ]
@@ -105,10 +125,18 @@ def plot(points: Sequence[Point], law: PowerLaw | None) -> str:
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" font-family="sans-serif" '
         f'font-size="12"><rect width="100%" height="100%" fill="white"/>',
-        f'<text x="{WIDTH / 2}" y="{HEIGHT - 18}" text-anchor="middle">operations of training, '
+        f'<text x="{WIDTH / 2}" y="{HEIGHT - 10}" text-anchor="middle">operations of training, '
         f"{min(costs):.1e} to {max(costs):.1e}</text>",
         f'<text x="16" y="24">held-out loss, {max(losses):.3g} down to {min(losses):.3g}</text>',
     ]
+    for power in range(math.ceil(left), math.floor(right) + 1):
+        x, y = place(10.0**power, 10**low).split(",")
+        parts.append(f'<path d="M{x},{MARGIN}V{y}" stroke="#ddd"/>')
+        parts.append(f'<text x="{x}" y="{float(y) + 16:.1f}" text-anchor="middle">1e{power}</text>')
+    for loss in (loss for loss in GRID if low <= math.log10(loss) <= high):
+        x, y = place(min(costs), loss).split(",")
+        parts.append(f'<path d="M{x},{y}H{WIDTH - MARGIN}" stroke="#ddd"/>')
+        parts.append(f'<text x="{float(x) - 6:.1f}" y="{float(y) + 4:.1f}" text-anchor="end">{loss:g}</text>')
     for number, run in enumerate(dict.fromkeys(p.run for p in points)):
         ink, own = INKS[number % len(INKS)], [p for p in points if p.run == run]
         line = " ".join(place(p.operations, p.loss) for p in own)
@@ -124,19 +152,21 @@ def plot(points: Sequence[Point], law: PowerLaw | None) -> str:
     return "\n".join([*parts, "</svg>\n"])
 
 
-def picture(runs: Sequence[Path], seed: int) -> tuple[np.ndarray, list[str]] | None:
+def picture(runs: Sequence[Run], seed: int) -> tuple[np.ndarray, list[str]] | None:
     """The same prompts and seed by the runs nearest to the multiples of the least compute; None for one run."""
-    ends = {run: points_of(run)[-1].operations for run in runs if (run / "ema" / "worldloom.json").exists()}
+    ends = {
+        run: points_of(run)[-1].operations for run in runs if (run.folder / "ema" / "worldloom.json").exists()
+    }
     if len(ends) < 2:
         return None
     least = min(ends.values())
     chosen = [min(ends, key=lambda run: abs(math.log(ends[run] / (least * times)))) for times in MULTIPLES]
     clips, labels = [], []
     for run in dict.fromkeys(chosen):
-        pipeline = Pipeline.from_pretrained(run / "ema")
+        pipeline = Pipeline.from_pretrained(run.folder / "ema")
         for prompt in PROMPTS:
             clips.append(pipeline.generate(prompt, seed=seed).frames)
-            labels.append(f"{ends[run] / least:.0f} x compute ({run.name}): {prompt}")
+            labels.append(f"{ends[run] / least:.0f} x compute ({run.folder.name}): {prompt}")
     return contact_sheet(clips, labels=labels), labels
 
 
@@ -144,7 +174,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("runs", nargs="+", type=Path, help="run folders of the transformer")
+    parser.add_argument(
+        "runs", nargs="+", type=Run.parse, metavar="RUN[@OPERATIONS]", help="run folders of the transformer"
+    )
     parser.add_argument(
         "-o", "--output", type=Path, required=True, help="folder for the plot, points and sheet"
     )
