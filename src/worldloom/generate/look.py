@@ -2,8 +2,8 @@
 
 Canvases are painted one after the other, each from the end of the one before, and what a model does a little wrong each
 time adds up: it sharpens again what it sharpened before, and every canvas is a shade darker than the last. So the
-latents of later canvases are held to the statistics of the first one's: their mean is drawn towards it, neither their
-large forms nor their detail may vary more than they did there, and forms that pale are strengthened a little.
+latents of later canvases are held to the statistics of the first one's: their mean is drawn towards it, and neither
+their large forms nor their detail may vary more than they did there.
 """
 
 from __future__ import annotations
@@ -18,10 +18,8 @@ from torch import Tensor
 FORM = 3
 # Share of the way back to the opening's mean that each canvas is drawn: at once would freeze a sunset.
 PULL = 0.25
-# Most by which a canvas's forms are strengthened.
-REVIVED = 1.05
 # Four-step sampling, clips of 24 s, last four seconds over the first four, 2 takes (2026-11): without this, sharpness
-# 2.2 and 1.2; with it 1.1 and 1.0.
+# 2.2 and 1.2; with detail held 1.1 and 1.0.
 
 
 @dataclass(frozen=True)
@@ -33,14 +31,12 @@ class Look:
     detail: Tensor
 
     def hold(self, latents: Tensor, new: Tensor) -> Tensor:
-        """Return latents whose `new` frames, bool [f], vary as this look allows, around a mean nearer to its own."""
+        """Return latents whose `new` frames, bool [f], vary no more than this look allows, around a mean nearer to it."""
         if not bool(new.any()):
             return latents
         now, (form, detail) = look_of(latents[:, :, new]), _split(latents)
-        form = (
-            now.mean + (form - now.mean) * _gain(self.form, now.form, REVIVED) + PULL * (self.mean - now.mean)
-        )
-        held = form + detail * _gain(self.detail, now.detail, 1.0)
+        form = now.mean + (form - now.mean) * _gain(self.form, now.form) + PULL * (self.mean - now.mean)
+        held = form + detail * _gain(self.detail, now.detail)
         return torch.where(new[:, None, None], held, latents)
 
 
@@ -64,5 +60,5 @@ def _split(latents: Tensor) -> tuple[Tensor, Tensor]:
     return form, latents - form
 
 
-def _gain(wanted: Tensor, now: Tensor, most: float) -> Tensor:
-    return (wanted / now.clamp_min(1e-6)).clamp(max=most)
+def _gain(wanted: Tensor, now: Tensor) -> Tensor:
+    return (wanted / now.clamp_min(1e-6)).clamp(max=1.0)
