@@ -1,5 +1,6 @@
 """The autoencoder's objective: zero where nothing is wrong, and moving pixels count more."""
 
+import pytest
 import torch
 
 from worldloom.vae.losses import (
@@ -22,11 +23,20 @@ def moving_square(frames: int = 5, size: int = 32) -> torch.Tensor:
     return video
 
 
+def test_the_squared_error_minds_one_large_error_more_than_many_small_ones():
+    video, zeros = torch.zeros(1, 3, 1, 8, 8), torch.zeros(1, 4, 1, 1, 1)
+    one, many = video.clone(), video + 1 / 64
+    one[..., 0, 0] = 1.0
+    weights = LossWeights(pixel=0.0, square=1.0, edge=0.0, kl=0.0)
+    costs = [loss(video, copy, zeros, zeros, weights)[0] for copy in (one, many)]
+    assert float(costs[0]) == pytest.approx(1 / 64) and float(costs[1]) == pytest.approx(1 / 64**2)
+
+
 def test_perfect_reconstruction_of_a_unit_gaussian_costs_only_the_charbonnier_softness():
     video, zeros = moving_square(), torch.zeros(1, 4, 2, 4, 4)
     total, parts = loss(video, video, zeros, zeros)
-    assert set(parts) == {"pixel", "edge", "kl"}
-    assert parts["edge"] == 0 and parts["kl"] == 0
+    assert set(parts) == {"pixel", "square", "edge", "kl"}
+    assert parts["square"] == parts["edge"] == parts["kl"] == 0
     assert torch.allclose(parts["pixel"], torch.tensor(1e-3), rtol=1e-3)
     assert torch.allclose(total, parts["pixel"])
 
