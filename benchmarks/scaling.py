@@ -3,9 +3,9 @@
     python -m benchmarks.scaling runs/small runs/medium runs/large runs/further@7.0e13 -o out/scaling
 
 Every evaluation of every run is a point: its squared velocity error on held-out clips, and the floating-point
-operations of training up to it, to which the figure after @ adds those of the weights that it began from. The least loss at each compute makes the frontier, to which L(C) = E + A C^-b is
-fitted. Where runs kept their averaged weights, the same seed and prompts are painted at one, four and 32 times the
-compute of the cheapest.
+operations of training up to it, to which the figure after @ adds those of the weights that it began from. The least
+loss at each compute makes the frontier, to which L(C) = E + A C^-b is fitted. Where runs kept their averaged weights,
+the same seed and prompts are painted at one, four and 32 times the compute of the cheapest.
 """
 
 import argparse

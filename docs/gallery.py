@@ -39,7 +39,7 @@ def main() -> None:
                 for seed, prompt in enumerate(prompts)
             ]
             labels = [f"{family} {seed}" for seed in range(len(clips))]
-            sheets.append(contact_sheet([np.asarray(clip) for clip in clips], FRAMES, labels))
+            sheets.append(contact_sheet(clips, FRAMES, labels))
             bar.advance()
     blank = np.zeros_like(sheets[0])
     sheets += [blank] * (-len(sheets) % ACROSS)
