@@ -1,4 +1,4 @@
-"""One rank of a data-parallel run, started by torchrun from a test: trains, then compares the ranks' weights."""
+"""One rank of a data-parallel run, started by torchrun from a test: trains, then compares the ranks' weights and leaves the group."""
 
 import json
 import sys
@@ -20,9 +20,16 @@ def main() -> None:
     trainer = Trainer(recipe, Path(run), parallel, quiet=True)
     trainer.run()
     difference = flat_difference(trainer.objective.module, parallel)
-    if parallel.leads:
-        (Path(run) / "ranks.json").write_text(json.dumps({"difference": difference, "world": parallel.world}))
     parallel.leave()
+    if parallel.leads:
+        found = {"difference": difference, "world": parallel.world, "left": gloo_threads()}
+        (Path(run) / "ranks.json").write_text(json.dumps(found))
+
+
+def gloo_threads() -> list[str]:
+    """Names of the process group's threads that run in this process (where the system tells)."""
+    names = [(t / "comm").read_text().strip() for t in Path("/proc/self/task").glob("*")]
+    return [name for name in names if "gloo" in name]
 
 
 if __name__ == "__main__":

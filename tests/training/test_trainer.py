@@ -148,4 +148,6 @@ def test_two_ranks_do_what_one_does(folder, tmp_path):
     )
     one, two = (scalars(tmp_path / r, "train/loss") for r in ("one", "two"))
     assert two == pytest.approx(one, rel=2e-3)
-    assert json.loads((tmp_path / "two" / "ranks.json").read_text()) == {"difference": 0.0, "world": 2}
+    # A thread of the group that outlives it can abort the process when the interpreter ends.
+    found = json.loads((tmp_path / "two" / "ranks.json").read_text())
+    assert found == {"difference": 0.0, "world": 2, "left": []}

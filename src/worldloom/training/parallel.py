@@ -5,6 +5,7 @@ number of samples, so the sum over ranks is what one device would have computed.
 """
 
 import datetime
+import importlib
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -92,6 +93,9 @@ def join(device: str = "auto") -> Parallel:
     if resolved.type == "cuda":
         resolved = torch.device("cuda", local)
         torch.cuda.set_device(resolved)
+    # This module takes the group of the moment of its import as a default argument. Were it imported later, as
+    # counting operations does, the group would outlive `leave`, and its threads the interpreter, which aborts.
+    importlib.import_module("torch.distributed.nn.functional")
     # Hours, not minutes: the leading rank may encode a whole dataset while the others wait.
     distributed.init_process_group(
         "nccl" if resolved.type == "cuda" else "gloo", timeout=datetime.timedelta(hours=12)
