@@ -48,6 +48,7 @@ def test_the_answers_are_those_of_each_take(folder):
     assert by_name["colour 1"] == ("blue", "green", "red", "white") and by_name["colour 2"] == (NOTHING,)
     assert by_name["outcome"] == ("square: moved",)
     assert questions.table.shape == (len(manifest.samples), len(questions.names))
+    assert by_name["colour of the square"] == by_name["colour 1"]
     column = questions.names.index("colour 1")
     assert len(set(questions.table[:, column])) > 2
 
@@ -98,6 +99,53 @@ def test_a_transformer_that_knew_this_encoder_reads_on(run, dit_changes, tmp_pat
     (tmp_path / "next").mkdir()
     built = recipe.build(Surroundings(tmp_path / "next", ALONE, 0, quiet=True))
     assert built.transformer.blocks[0].attn2.to_out[0].weight.any()
+
+
+@pytest.fixture(scope="module")
+def longer(run, changes, tmp_path_factory):
+    """A run in which the encoder of `run` learns on, held to what it was."""
+    longer = tmp_path_factory.mktemp("runs") / "longer"
+    more = {"start_from": str(run / "ema"), "anchor": "1", "schedule.steps": "10", "data.batch": "16"}
+    train("text_debug", changes | more, longer, quiet=True)
+    return longer
+
+
+def test_an_encoder_learns_on_near_to_where_it_was(run, longer):
+    before, after = (
+        TextEncoder.load(folder / "ema" / "text_encoder").state_dict() for folder in (run, longer)
+    )
+    assert any(not torch.equal(tensor, after[name]) for name, tensor in before.items())
+    lines = [json.loads(line) for line in (longer / "log.jsonl").read_text().splitlines()]
+    moved = [line["value"] for line in lines if line.get("name") == "train/moved"]
+    assert all(0 < m < 0.2 for m in moved)
+    assert (longer / "tokenizer" / "tokenizer.json").read_bytes() == (
+        run / "tokenizer" / "tokenizer.json"
+    ).read_bytes()
+
+
+def test_an_encoder_of_other_sizes_does_not_learn_on(run, changes, tmp_path):
+    more = {"start_from": str(run / "ema"), "text.num_layers": "3"}
+    with pytest.raises(UsageError, match="num_layers=3"):
+        train("text_debug", changes | more, tmp_path / "run", quiet=True)
+
+
+def test_a_transformer_reads_on_what_its_encoder_has_learnt_on_to(run, longer, dit_changes, tmp_path):
+    train(
+        "dit_debug",
+        dit_changes | {"data.text": str(run / "ema"), "schedule.steps": "2"},
+        tmp_path / "first",
+        quiet=True,
+    )
+    recipe = override(
+        recipe_named("dit_debug"),
+        dit_changes | {"data.text": str(longer / "ema"), "start_from": str(tmp_path / "first" / "ema")},
+    )
+    (tmp_path / "next").mkdir()
+    built = recipe.build(Surroundings(tmp_path / "next", ALONE, 0, quiet=True))
+    assert built.transformer.blocks[0].attn2.to_out[0].weight.any()
+    learnt = TextEncoder.load(longer / "ema" / "text_encoder", dtype=torch.float32)
+    for name, tensor in learnt.state_dict().items():
+        assert torch.equal(tensor, built.text_encoder.state_dict()[name]), name
 
 
 def test_a_folder_without_a_text_encoder_is_refused(dit_changes, tmp_path):

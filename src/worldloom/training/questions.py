@@ -1,9 +1,11 @@
 """What is asked of a caption: questions that a take's truth answers, with all answers there are.
 
 Of every take: the family, floor, light, camera move, outcome and number of things; of its first things, in the
-order of the scene: what it is, its colour and its material.
+order of the scene: what it is, its colour and its material; and of every kind of thing that is there once: its colour,
+whatever the order, so that colours are bound to the words they belong to.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,12 +32,14 @@ class Questions:
     def gather(manifest: Manifest, quiet: bool) -> "Questions":
         """Read the truth of every sample."""
         dataset = ClipDataset(manifest)
-        rows: list[dict[str, str]] = []
+        truths: list[dict[str, Any]] = []
         with progress(len(dataset), "reading truths", quiet, unit="take") as bar:
             for index in range(len(dataset)):
-                rows.append(answers_of(dataset.meta(index)["truth"]))
+                truths.append(dataset.meta(index)["truth"])
                 bar.advance()
         dataset.close()
+        nouns = sorted({thing["noun"] for truth in truths for thing in truth["objects"]})
+        rows = [answers_of(truth, nouns) for truth in truths]
         names = tuple(rows[0])
         answers = tuple(tuple(sorted({row[name] for row in rows})) for name in names)
         numbers = [{answer: n for n, answer in enumerate(given)} for given in answers]
@@ -43,8 +47,8 @@ class Questions:
         return Questions(names, answers, np.asarray(table, np.int64))
 
 
-def answers_of(truth: dict[str, Any]) -> dict[str, str]:
-    """The answer to every question, from a take's truth."""
+def answers_of(truth: dict[str, Any], nouns: Sequence[str]) -> dict[str, str]:
+    """The answer to every question, from a take's truth; `nouns` are the kinds of things that are asked about."""
     look, things = truth["look"], truth["objects"]
     answers = {
         "family": truth["family"],
@@ -58,4 +62,7 @@ def answers_of(truth: dict[str, Any]) -> dict[str, str]:
         thing = things[place] if place < len(things) else {}
         for trait in ("noun", "colour", "material"):
             answers[f"{trait} {place + 1}"] = thing.get(trait, NOTHING)
+    for noun in nouns:
+        colours = [thing["colour"] for thing in things if thing["noun"] == noun]
+        answers[f"colour of the {noun}"] = colours[0] if len(colours) == 1 else NOTHING
     return answers

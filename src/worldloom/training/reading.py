@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from worldloom.core.error import UsageError
 from worldloom.core.seed import numpy_generator, torch_generator
 from worldloom.data.bucket import Batch, BatchPlan
 from worldloom.data.dataset import LANGUAGES
@@ -51,7 +52,11 @@ class CaptionDataConfig:
 
 @dataclass(frozen=True)
 class ReadingRecipe:
-    """A complete run of the text encoder; `words` weighs naming another caption's words against the questions."""
+    """A complete run of the text encoder; `words` weighs naming another caption's words against the questions.
+
+    With `start_from`, a folder with a text encoder and its tokenizer, that one learns on. `anchor` then weighs how far
+    its embeddings go from where they were, as a share of their size: a transformer has learnt to read those.
+    """
 
     name: str
     text: TextEncoderConfig
@@ -61,6 +66,8 @@ class ReadingRecipe:
     schedule: ScheduleConfig
     guard: GuardConfig
     trainer: TrainerConfig
+    start_from: str = ""
+    anchor: float = 0.0
 
     def build(self, surroundings: Surroundings) -> "Reading":
         """The objective, with captions cached first where they are not."""
@@ -100,14 +107,14 @@ class Reading:
     """Cross-entropy of the answers and of the words of another caption of the same take."""
 
     plain = ("shared", "relative_attention_bias", "reader.")
-    figures = ("right",)
+    figures = ("right", "moved")
 
     def __init__(self, recipe: ReadingRecipe, surroundings: Surroundings) -> None:
         self.recipe, self.seed, self.device = recipe, surroundings.seed, surroundings.parallel.device
         run, parallel, config = surroundings.run, surroundings.parallel, recipe.data
         manifest = Manifest.load(config.folders)
         if parallel.leads:
-            settle_tokenizer(manifest, config.vocab_size, config.tokenizer, run)
+            settle_tokenizer(manifest, config.vocab_size, config.tokenizer or recipe.start_from, run)
             caption_cache(config.cache, manifest, run, surroundings.quiet)
         parallel.wait()
         self.tokenizer = Tokenizer.load(run / "tokenizer")
@@ -122,6 +129,9 @@ class Reading:
         with torch.random.fork_rng():
             torch.manual_seed(torch_generator(self.seed, "weights").initial_seed())
             self.text_encoder = TextEncoder(replace(recipe.text, vocab_size=vocabulary))
+            self.known = _known(recipe.start_from, self.text_encoder.config)
+            if self.known is not None:
+                self.text_encoder.load_state_dict(self.known.state_dict())
             counts = [len(given) for given in self.questions.answers]
             self.reader = Reader(recipe.text.d_model, recipe.text.num_heads, counts, vocabulary)
         self.module: nn.Module = nn.ModuleDict({"text_encoder": self.text_encoder, "reader": self.reader})
@@ -133,13 +143,21 @@ class Reading:
         return self._captions(samples, generators, length=length_of_batch(self.seed, batch.step))
 
     def loss(self, prepared: Captions, step: int) -> tuple[Tensor, dict[str, Tensor]]:
-        """Mean cross-entropy over questions, and the words' summed over the vocabulary; share of right answers."""
-        logits, words = self._read(prepared)
+        """Mean cross-entropy over questions, the words' summed over the vocabulary, and the squared way from the
+        encoder that is known; share of right answers."""
+        embeds = self._embed(self.text_encoder, prepared)
+        logits, words = self.reader(embeds, prepared.lengths.to(self.device))
+        moved = embeds.new_zeros(())
+        if self.known is not None:
+            with torch.no_grad():
+                before = self._embed(self.known.to(self.device), prepared)
+            moved = (embeds - before).square().sum() / before.square().sum()
         right = prepared.answers.to(self.device)
         asked = torch.stack([F.cross_entropy(logit, right[:, n]) for n, logit in enumerate(logits)]).mean()
         said = prepared.said.to(self.device)
         named = F.binary_cross_entropy_with_logits(words, said, reduction="none").sum(1).mean()
-        return asked + self.recipe.words * named, {"right": self._right(logits, right).mean()}
+        loss = asked + self.recipe.words * named + self.recipe.anchor * moved
+        return loss, {"right": self._right(logits, right).mean(), "moved": moved.detach()}
 
     def tokens(self, batch: Batch) -> int:
         """Captions of the batch."""
@@ -154,7 +172,9 @@ class Reading:
         for number, language in enumerate(LANGUAGES):
             generators = [numpy_generator(self.seed, "judged", int(place)) for place in chosen]
             captions = self._captions([int(place) for place in chosen], generators, number)
-            logits, _ = self._read(captions)
+            logits, _ = self.reader(
+                self._embed(self.text_encoder, captions), captions.lengths.to(self.device)
+            )
             right = self._right(logits, captions.answers.to(self.device)).mean(0)
             figures |= {
                 f"{language}/{name}": float(r) for name, r in zip(self.questions.names, right, strict=True)
@@ -188,10 +208,19 @@ class Reading:
         answers = torch.from_numpy(self.questions.table[np.asarray(samples)])
         return Captions(ids, lengths, answers, said)
 
-    def _read(self, captions: Captions) -> tuple[list[Tensor], Tensor]:
-        lengths = captions.lengths.to(self.device)
-        return self.reader(self.text_encoder(captions.ids.to(self.device), lengths).float(), lengths)
+    def _embed(self, encoder: TextEncoder, captions: Captions) -> Tensor:
+        return encoder(captions.ids.to(self.device), captions.lengths.to(self.device)).float()
 
     def _right(self, logits: Sequence[Tensor], answers: Tensor) -> Tensor:
         """[B, Q]: 1 where the likeliest answer is the right one."""
         return torch.stack([logit.argmax(1) for logit in logits], dim=1).eq(answers).float()
+
+
+def _known(folder: str, config: TextEncoderConfig) -> TextEncoder | None:
+    """The text encoder of a folder, held still; it must have the sizes of `config`."""
+    if not folder:
+        return None
+    known = TextEncoder.load(Path(folder) / "text_encoder", dtype=torch.float32)
+    if known.config != config:
+        raise UsageError(f"the text encoder of {folder} has {known.config}; the recipe has {config}")
+    return known.requires_grad_(False)
