@@ -12,7 +12,8 @@ from worldloom.text.encoder import TextEncoder
 from worldloom.text.tokenizer import Tokenizer
 from worldloom.training.objective import Surroundings
 from worldloom.training.parallel import Parallel
-from worldloom.training.questions import NOTHING, Questions
+from worldloom.training.parts import some_captions
+from worldloom.training.questions import NOTHING, Questions, answers_of
 
 ALONE = Parallel(0, 1, torch.device("cpu"))
 
@@ -49,14 +50,34 @@ def test_the_answers_are_those_of_each_take(folder):
     assert by_name["outcome"] == ("square: moved",)
     assert questions.table.shape == (len(manifest.samples), len(questions.names))
     assert by_name["colour of the square"] == by_name["colour 1"]
+    bound = questions.names.index("colour of the square")
+    assert questions.binding[:, bound].all() and questions.binding.sum() == len(questions.table)
+    assert not questions.general[bound] and questions.general.sum() == len(questions.names) - 1
     column = questions.names.index("colour 1")
     assert len(set(questions.table[:, column])) > 2
+
+
+def test_two_of_a_kind_are_not_asked_for_one_colour():
+    look = {"floor": "wood", "mood": "noon", "camera_move": "still"}
+    things = [
+        {"noun": noun, "colour": colour}
+        for noun, colour in (("ball", "red"), ("ball", "blue"), ("cup", "green"))
+    ]
+    truth = {"family": "pour", "look": look, "facts": {"outcome": "falls"}, "objects": things}
+    answers = answers_of(truth, ["ball", "cup", "egg"])
+    assert [answers[f"colour of the {noun}"] for noun in ("ball", "cup", "egg")] == [
+        NOTHING,
+        "green",
+        NOTHING,
+    ]
+    assert answers["colour 2"] == "blue" and answers["material 1"] == NOTHING
 
 
 def test_it_learns_to_read_both_languages(run):
     lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     held_out = {line["name"]: line["value"] for line in lines if line.get("name", "").startswith("held-out/")}
     assert held_out["held-out/en/colour 1"] > 0.8 and held_out["held-out/zh/colour 1"] > 0.8
+    assert held_out["held-out/en/bound"] > 0.8 and held_out["held-out/zh/bound"] > 0.8
 
 
 def test_captions_of_a_batch_are_of_one_length_and_the_same_again(objective):
@@ -79,10 +100,12 @@ def test_what_it_writes_is_read_and_held_still_by_a_transformers_run(run, dit_ch
     assert Tokenizer.load(read / "tokenizer").vocab_size == Tokenizer.load(run / "tokenizer").vocab_size
 
 
-def test_a_transformer_that_knew_another_encoder_reads_anew(run, dit_run, dit_changes, tmp_path):
+def test_a_transformer_whose_encoder_had_other_tokens_reads_anew(changes, dit_run, dit_changes, tmp_path):
+    other = tmp_path / "other"
+    train("text_debug", changes | {"data.vocab_size": "1500", "schedule.steps": "2"}, other, quiet=True)
     recipe = override(
         recipe_named("dit_debug"),
-        dit_changes | {"data.text": str(run / "ema"), "start_from": str(dit_run / "ema")},
+        dit_changes | {"data.text": str(other / "ema"), "start_from": str(dit_run / "ema")},
     )
     (tmp_path / "new").mkdir()
     built = recipe.build(Surroundings(tmp_path / "new", ALONE, 0, quiet=True))
@@ -129,23 +152,39 @@ def test_an_encoder_of_other_sizes_does_not_learn_on(run, changes, tmp_path):
         train("text_debug", changes | more, tmp_path / "run", quiet=True)
 
 
-def test_a_transformer_reads_on_what_its_encoder_has_learnt_on_to(run, longer, dit_changes, tmp_path):
+def test_the_words_of_another_encoder_are_translated(run, changes, dit_changes, tmp_path):
+    """A stranger to the transformer's encoder that reads the same tokens, from other first weights."""
+    stranger, first = tmp_path / "stranger", tmp_path / "first"
+    more = {
+        "data.tokenizer": str(run / "ema"),
+        "schedule.steps": "60",
+        "data.batch": "16",
+        "trainer.seed": "9",
+    }
+    train("text_debug", changes | more | {"optimizer.learning_rate": "0.004"}, stranger, quiet=True)
     train(
-        "dit_debug",
-        dit_changes | {"data.text": str(run / "ema"), "schedule.steps": "2"},
-        tmp_path / "first",
-        quiet=True,
+        "dit_debug", dit_changes | {"data.text": str(run / "ema"), "schedule.steps": "2"}, first, quiet=True
     )
     recipe = override(
         recipe_named("dit_debug"),
-        dit_changes | {"data.text": str(longer / "ema"), "start_from": str(tmp_path / "first" / "ema")},
+        dit_changes | {"data.text": str(stranger / "ema"), "start_from": str(first / "ema")},
     )
     (tmp_path / "next").mkdir()
     built = recipe.build(Surroundings(tmp_path / "next", ALONE, 0, quiet=True))
+    knew = type(built.transformer).load(first / "ema" / "transformer", dtype=torch.float32)
     assert built.transformer.blocks[0].attn2.to_out[0].weight.any()
-    learnt = TextEncoder.load(longer / "ema" / "text_encoder", dtype=torch.float32)
-    for name, tensor in learnt.state_dict().items():
-        assert torch.equal(tensor, built.text_encoder.state_dict()[name]), name
+
+    ids, lengths = built.data.tokenizer.pad(some_captions(built.data)[:20])
+    known = TextEncoder.load(run / "ema" / "text_encoder", dtype=torch.float32)
+    words = torch.arange(ids.shape[1]) < lengths[:, None]
+    with torch.no_grad():
+        new, old = (encoder(ids, lengths)[words] for encoder in (built.text_encoder, known))
+        reads = knew.condition_embedder.text_embedder.linear_1
+        wanted = reads(old)
+        translated = built.transformer.condition_embedder.text_embedder.linear_1(new)
+        error = (translated - wanted).square().mean() / wanted.var()
+        untranslated = (reads(new) - wanted).square().mean() / wanted.var()
+    assert error < 0.5 * untranslated and error < 0.5
 
 
 def test_a_folder_without_a_text_encoder_is_refused(dit_changes, tmp_path):

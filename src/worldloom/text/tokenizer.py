@@ -104,6 +104,10 @@ class Tokenizer:
         )
         return [[*encoding.ids[: self.max_length - 1], self.end_id] for encoding in encodings]
 
+    def same_as(self, other: Tokenizer) -> bool:
+        """Return whether both cut every prompt into the same ids."""
+        return self.max_length == other.max_length and self._backend.to_str() == other._backend.to_str()
+
     def decode(self, ids: Sequence[int]) -> str:
         """Return the normalised text of `ids`, without special tokens."""
         return self._backend.decode(list(ids), skip_special_tokens=True)

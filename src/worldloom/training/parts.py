@@ -4,7 +4,6 @@ The autoencoder (with the statistics of its latents) and the tokenizer are settl
 so a resumed run has the same ones even if the dataset has grown meanwhile.
 """
 
-import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
@@ -27,6 +26,7 @@ from worldloom.training.latent_basis import value_in_pixels
 from worldloom.training.latents import LatentCache, encoder_hash
 from worldloom.training.objective import Surroundings
 from worldloom.training.pixel import to_video
+from worldloom.training.translation import translate
 from worldloom.training.transplant import transplanted
 from worldloom.vae.autoencoder import Autoencoder
 from worldloom.worlds.composition import UNSEEN
@@ -35,9 +35,8 @@ from worldloom.worlds.composition import UNSEEN
 STATISTICS_CLIPS = 512
 # Clips on which bases of latents are compared: 24 of 1,280 cells give each of some 2,000 coefficients 15 equations.
 BASIS_CLIPS = 24
-# Captions on which text encoders are compared, and how far apart they may be for a transformer to read on.
-COMPARED_CAPTIONS = 32
-SAME_ENCODER = 0.6
+# Captions from which a translation between text encoders is learnt: twenty words each for 256 coefficients a feature.
+COMPARED_CAPTIONS = 768
 
 
 @dataclass(frozen=True)
@@ -128,8 +127,8 @@ def initial_models(
     """Models with fresh weights from the seed, or with those of the checkpoint folder `start_from`.
 
     A transformer trained on another autoencoder's latents is put on those of the data. A text encoder from the folder
-    `reader` is held still. A transformer that was trained with another one starts reading anew, unless that is what its
-    own one has learnt on to.
+    `reader` is held still. To a transformer that was trained with another one its embeddings are translated, or where
+    its tokens are other ones, it starts reading anew.
     """
     with torch.random.fork_rng():
         torch.manual_seed(derive_seed(seed, "weights"))
@@ -144,21 +143,27 @@ def initial_models(
                 model = transplanted(model, own, data.vae, list(some_clips(data.manifest)))
         if reader:
             known, encoder = encoder, TextEncoder.load(Path(reader) / "text_encoder", dtype=torch.float32)
-            if start_from and _distance(known, encoder, data) > SAME_ENCODER:
-                model.read_anew(fresh)
+            if start_from and not _equal(known, encoder):
+                if Tokenizer.load(folder / "tokenizer").same_as(data.tokenizer):
+                    translate(model, known, encoder, data.tokenizer.pad(some_captions(data)))
+                else:
+                    model.read_anew(fresh)
     return model.train().requires_grad_(True), encoder.train().requires_grad_(not reader)
 
 
-def _distance(one: TextEncoder, other: TextEncoder, data: Data) -> float:
-    """Squared distance of two encoders' embeddings of some captions, as a share of their size: 2 for strangers."""
-    if one.config != other.config:
-        return math.inf
+def _equal(one: TextEncoder, other: TextEncoder) -> bool:
+    """Whether two encoders give the same embeddings because they have the same weights."""
+    theirs = other.state_dict()
+    return one.config == other.config and all(
+        torch.equal(tensor, theirs[name]) for name, tensor in one.state_dict().items()
+    )
+
+
+def some_captions(data: Data) -> list[list[int]]:
+    """Token ids of a few captions, the same ones each time: enough to tell what one encoder calls what in another."""
     generator = numpy_generator("encoders")
     samples = generator.permutation(len(data.manifest.samples))[:COMPARED_CAPTIONS]
-    ids, lengths = data.tokenizer.pad([data.captions.draw(int(n), generator).tolist() for n in samples])
-    with torch.no_grad():
-        here, there = one(ids, lengths), other(ids, lengths)
-    return float((here - there).square().sum() / here.square().sum())
+    return [data.captions.draw(int(n), generator).tolist() for n in samples]
 
 
 def some_clips(manifest: Manifest) -> Iterator[Tensor]:

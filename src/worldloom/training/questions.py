@@ -18,6 +18,7 @@ from worldloom.data.manifest import Manifest
 # Things asked about one by one: captions name at most four.
 ASKED_THINGS = 4
 NOTHING = "nothing"
+COLOUR_OF = "colour of the "
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,17 @@ class Questions:
     names: tuple[str, ...]
     answers: tuple[tuple[str, ...], ...]
     table: np.ndarray
+
+    @property
+    def binding(self) -> np.ndarray:
+        """Which entries of `table` ask for the colour of a thing that is there once, bool [samples, names]."""
+        nothing = [given.index(NOTHING) if NOTHING in given else -1 for given in self.answers]
+        return np.array([name.startswith(COLOUR_OF) for name in self.names]) & (self.table != nothing)
+
+    @property
+    def general(self) -> np.ndarray:
+        """Which questions are asked of every take, bool [names]."""
+        return np.array([not name.startswith(COLOUR_OF) for name in self.names])
 
     @staticmethod
     def gather(manifest: Manifest, quiet: bool) -> "Questions":
@@ -64,5 +76,5 @@ def answers_of(truth: dict[str, Any], nouns: Sequence[str]) -> dict[str, str]:
             answers[f"{trait} {place + 1}"] = thing.get(trait, NOTHING)
     for noun in nouns:
         colours = [thing["colour"] for thing in things if thing["noun"] == noun]
-        answers[f"colour of the {noun}"] = colours[0] if len(colours) == 1 else NOTHING
+        answers[COLOUR_OF + noun] = colours[0] if len(colours) == 1 else NOTHING
     return answers

@@ -76,11 +76,15 @@ class ReadingRecipe:
 
 @dataclass(frozen=True)
 class Captions:
-    """Captions `ids` [B, L] of `lengths` [B], the right `answers` [B, Q], and `said` [B, V]: another one's words."""
+    """Captions `ids` [B, L] of `lengths` [B], the right `answers` [B, Q], and `said` [B, V]: another one's words.
+
+    `binding` [B, Q] marks the answers that are the colour of one kind of thing.
+    """
 
     ids: Tensor
     lengths: Tensor
     answers: Tensor
+    binding: Tensor
     said: Tensor
 
 
@@ -107,7 +111,7 @@ class Reading:
     """Cross-entropy of the answers and of the words of another caption of the same take."""
 
     plain = ("shared", "relative_attention_bias", "reader.")
-    figures = ("right", "moved")
+    figures = ("right", "bound", "moved")
 
     def __init__(self, recipe: ReadingRecipe, surroundings: Surroundings) -> None:
         self.recipe, self.seed, self.device = recipe, surroundings.seed, surroundings.parallel.device
@@ -120,6 +124,8 @@ class Reading:
         self.tokenizer = Tokenizer.load(run / "tokenizer")
         self.captions = caption_cache(config.cache, manifest, run, quiet=True)
         self.questions = Questions.gather(manifest, surroundings.quiet or not parallel.leads)
+        self.general = torch.from_numpy(self.questions.general)
+        self.binding = torch.from_numpy(self.questions.binding)
         places = {sample: number for number, sample in enumerate(manifest.samples)}
         training, heldout = manifest.split(config.heldout_permille)
         self.places = [places[s] for s in training.samples]
@@ -143,8 +149,8 @@ class Reading:
         return self._captions(samples, generators, length=length_of_batch(self.seed, batch.step))
 
     def loss(self, prepared: Captions, step: int) -> tuple[Tensor, dict[str, Tensor]]:
-        """Mean cross-entropy over questions, the words' summed over the vocabulary, and the squared way from the
-        encoder that is known; share of right answers."""
+        """Mean cross-entropy over the questions asked of all, over the colours of things, the words' summed over the
+        vocabulary, and the squared way from the encoder that is known; shares of right answers."""
         embeds = self._embed(self.text_encoder, prepared)
         logits, words = self.reader(embeds, prepared.lengths.to(self.device))
         moved = embeds.new_zeros(())
@@ -153,11 +159,20 @@ class Reading:
                 before = self._embed(self.known.to(self.device), prepared)
             moved = (embeds - before).square().sum() / before.square().sum()
         right = prepared.answers.to(self.device)
-        asked = torch.stack([F.cross_entropy(logit, right[:, n]) for n, logit in enumerate(logits)]).mean()
+        surprise = torch.stack(
+            [F.cross_entropy(logit, right[:, n], reduction="none") for n, logit in enumerate(logits)], dim=1
+        )
+        binding = prepared.binding.to(self.device)
+        asked = surprise[:, self.general].mean() + _mean(surprise, binding)
         said = prepared.said.to(self.device)
         named = F.binary_cross_entropy_with_logits(words, said, reduction="none").sum(1).mean()
         loss = asked + self.recipe.words * named + self.recipe.anchor * moved
-        return loss, {"right": self._right(logits, right).mean(), "moved": moved.detach()}
+        answered = self._right(logits, right)
+        return loss, {
+            "right": answered[:, self.general].mean(),
+            "bound": _mean(answered, binding),
+            "moved": moved.detach(),
+        }
 
     def tokens(self, batch: Batch) -> int:
         """Captions of the batch."""
@@ -175,11 +190,11 @@ class Reading:
             logits, _ = self.reader(
                 self._embed(self.text_encoder, captions), captions.lengths.to(self.device)
             )
-            right = self._right(logits, captions.answers.to(self.device)).mean(0)
-            figures |= {
-                f"{language}/{name}": float(r) for name, r in zip(self.questions.names, right, strict=True)
-            }
-            figures[f"{language}/right"] = float(right.mean())
+            right = self._right(logits, captions.answers.to(self.device))
+            asked = zip(self.questions.names, right.mean(0), self.general, strict=True)
+            figures |= {f"{language}/{name}": float(r) for name, r, general in asked if general}
+            figures[f"{language}/right"] = float(right[:, self.general].mean())
+            figures[f"{language}/bound"] = float(_mean(right, captions.binding.to(self.device)))
         return figures
 
     def write_weights(self, folder: Path) -> None:
@@ -206,7 +221,7 @@ class Reading:
         for row, (_, other) in zip(said, pairs, strict=True):
             row[torch.from_numpy(other).long()] = 1
         answers = torch.from_numpy(self.questions.table[np.asarray(samples)])
-        return Captions(ids, lengths, answers, said)
+        return Captions(ids, lengths, answers, self.binding[torch.tensor(samples)], said)
 
     def _embed(self, encoder: TextEncoder, captions: Captions) -> Tensor:
         return encoder(captions.ids.to(self.device), captions.lengths.to(self.device)).float()
@@ -224,3 +239,8 @@ def _known(folder: str, config: TextEncoderConfig) -> TextEncoder | None:
     if known.config != config:
         raise UsageError(f"the text encoder of {folder} has {known.config}; the recipe has {config}")
     return known.requires_grad_(False)
+
+
+def _mean(values: Tensor, of: Tensor) -> Tensor:
+    """The mean of the values where `of` is true; 0 where it never is."""
+    return (values * of).sum() / of.sum().clamp_min(1)
