@@ -41,7 +41,7 @@ def test_following_again_trains_nothing_more(folder, capsys):
 
 
 def test_a_batch_is_multiplied_in_whatever_it_is_counted():
-    assert _batches(recipe_named("text_tiny"), 4) == {"data.batch": "512"}
+    assert _batches(recipe_named("text_tiny"), 4) == {"data.batch": "256"}
     assert _batches(recipe_named("dit_tiny"), 2) == {
         "data.batch_tokens": str(2 * recipe_named("dit_tiny").data.batch_tokens)
     }

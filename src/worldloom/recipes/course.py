@@ -105,8 +105,8 @@ def stages(course: Course, folder: Path) -> Iterator[Stage]:
     white = "vae_white" if kind == "tiny" else "vae_debug"
     pictures = "dit_pictures" if kind == "tiny" else "dit_debug"
     yield Stage("autoencoder", f"vae_{kind}", 0.17, data)
-    yield Stage("whitened", white, 0.33, data | {"start_from": weights("autoencoder"), "whiten": "true"})
-    yield Stage("reading", f"text_{kind}", 0.08, cached)
+    yield Stage("whitened", white, 0.29, data | {"start_from": weights("autoencoder"), "whiten": "true"})
+    yield Stage("reading", f"text_{kind}", 0.12, cached)
     latents = cached | {"data.vae": weights("whitened"), "data.text": weights("reading")}
     yield Stage("pictures", pictures, 0.17, latents | {"data.cut": "1"})
     yield Stage("clips", f"dit_{kind}", 0.25, latents | {"start_from": weights("pictures")})

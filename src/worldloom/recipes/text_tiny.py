@@ -13,14 +13,23 @@ VOCABULARY = 4096
 
 
 def text_tiny() -> ReadingRecipe:
-    """Ten minutes on two CPU cores: 128 captions a batch, in both languages and all lengths."""
+    """A quarter of an hour on one CPU core: 64 captions a batch, in both languages and all lengths.
+
+    The biases that tell where a word stands are few and must grow large: they learn ten times as fast as the rest.
+    """
     return ReadingRecipe(
         name="text_tiny",
         text=presets.tiny(VOCABULARY),
-        data=CaptionDataConfig(("datasets/tiny",), "datasets/cache", batch=128, vocab_size=VOCABULARY),
-        words=0.01,
-        optimizer=OptimizerConfig(kind="adamw", learning_rate=1e-3, betas=(0.9, 0.98)),
-        schedule=ScheduleConfig(minutes=10, warmup_steps=50, decay_fraction=0.4, decay="cosine"),
+        data=CaptionDataConfig(("datasets/tiny",), "datasets/cache", batch=64, vocab_size=VOCABULARY),
+        words=0.003,
+        optimizer=OptimizerConfig(
+            matrix_rate=3e-3,
+            learning_rate=2e-3,
+            betas=(0.9, 0.98),
+            paced=("relative_attention_bias",),
+            pace=10.0,
+        ),
+        schedule=ScheduleConfig(minutes=15, warmup_steps=20, decay_fraction=0.4, decay="cosine"),
         guard=GuardConfig(),
         trainer=TrainerConfig(ema_decay=0.98, evaluate_minutes=2, log_steps=20),
     )

@@ -28,7 +28,7 @@ BREAK_EVEN = 1.5
 class OptimizerConfig:
     """`learning_rate` is AdamW's, `matrix_rate` Muon's; `kind="adamw"` uses AdamW at `learning_rate` for all.
 
-    Parameters whose name has a fragment in `slow` learn at `slow_factor` times their rate.
+    Parameters whose name has a fragment in `paced` learn at `pace` times their rate.
     """
 
     kind: Literal["muon", "adamw"] = "muon"
@@ -39,8 +39,8 @@ class OptimizerConfig:
     weight_decay: float = 0.0
     newton_schulz_steps: int = 5
     clip_norm: float = 1.0
-    slow: tuple[str, ...] = ()
-    slow_factor: float = 0.1
+    paced: tuple[str, ...] = ()
+    pace: float = 0.1
 
 
 class Optimizer:
@@ -72,7 +72,7 @@ class Optimizer:
         self.first = {name: torch.zeros_like(p) for name, p in self.others.items()}
         self.second = {name: torch.zeros_like(p) for name, p in self.others.items()}
         self.factors = {
-            name: config.slow_factor if any(part in name for part in config.slow) else 1.0 for name in named
+            name: config.pace if any(part in name for part in config.paced) else 1.0 for name in named
         }
         self.updates = 0
 
