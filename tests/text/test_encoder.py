@@ -180,3 +180,28 @@ def test_importing_the_module_does_not_import_transformers() -> None:
     )
     out = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout
     assert out == "False\n"
+
+
+def test_heads_begin_by_looking_before_after_around_and_everywhere(encoder: TextEncoder) -> None:
+    for block in encoder.model.encoder.block:
+        bias = block.layer[0].SelfAttention.compute_bias(12, 12)[0].detach()
+        seen = bias.softmax(-1)[:, 6]  # what the seventh word looks at
+        before, after = seen[:, :6].sum(1), seen[:, 7:].sum(1)
+        for head in range(len(seen)):
+            match head % 4:
+                case 0:
+                    assert before[head] > 0.4 > 20 * after[head] and seen[head, 5] > 1.8 * seen[head, 4]
+                case 1:
+                    assert after[head] > 0.4 > 20 * before[head] and seen[head, 7] > 1.8 * seen[head, 8]
+                case 2:
+                    assert seen[head, 5] == pytest.approx(seen[head, 7].item()) and seen[head, 5] > 0.15
+                case _:
+                    torch.testing.assert_close(seen[head], torch.full((12,), 1 / 12))
+
+
+def test_a_fresh_encoder_reads_no_bag_of_words(encoder: TextEncoder) -> None:
+    # The same six words in two orders: the third stands between others.
+    ids = torch.tensor([[10, 11, 12, 13, 14, 15], [14, 13, 12, 11, 10, 15]])
+    with torch.no_grad():
+        one, other = encoder(ids, torch.tensor([6, 6]))[:, 2]
+    assert (one - other).norm() > 0.02 * one.norm()

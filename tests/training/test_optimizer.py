@@ -119,3 +119,24 @@ def test_gradient_norm_and_scaling():
     assert gradient_norm(net.parameters()) == pytest.approx(6**0.5)
     net.weight.grad[0, 0] = float("nan")
     assert not gradient_norm(net.parameters()) < 1e9
+
+
+@pytest.mark.parametrize("pace", [0.1, 10.0])
+def test_paced_parameters_learn_at_their_own_rate(pace):
+    net = Net()
+    before = {name: p.detach().clone() for name, p in net.named_parameters()}
+    for p in net.parameters():
+        p.grad = torch.ones_like(p)
+    config = OptimizerConfig(learning_rate=1e-3, matrix_rate=1e-3, paced=("norm", "linear"), pace=pace)
+    Optimizer(net.named_parameters(), config, ()).step(1.0)
+    moved = {name: (p.detach() - before[name]).norm().item() for name, p in net.named_parameters()}
+    # AdamW's first step moves every number by the rate
+    assert moved["norm.weight"] == pytest.approx(pace * 1e-3 * 64**0.5, rel=1e-3)
+    assert moved["table"] == pytest.approx(1e-3 * (6 * 64) ** 0.5, rel=1e-3)
+    unpaced = Net()
+    unpaced.load_state_dict(before)
+    for p in unpaced.parameters():
+        p.grad = torch.ones_like(p)
+    Optimizer(unpaced.named_parameters(), OptimizerConfig(matrix_rate=1e-3), ()).step(1.0)
+    alone = (unpaced.linear.weight.detach() - before["linear.weight"]).norm().item()
+    assert moved["linear.weight"] == pytest.approx(pace * alone, rel=1e-3)
