@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -6,10 +7,12 @@ import torch
 from worldloom.core.config import override
 from worldloom.core.error import UsageError
 from worldloom.data.manifest import Manifest
+from worldloom.dit.model import Transformer
 from worldloom.recipes.command import train
 from worldloom.recipes.registry import recipe_named
 from worldloom.text.encoder import TextEncoder
 from worldloom.text.tokenizer import Tokenizer
+from worldloom.training.denoising import Denoising
 from worldloom.training.objective import Surroundings
 from worldloom.training.parallel import Parallel
 from worldloom.training.parts import some_captions
@@ -40,6 +43,12 @@ def run(changes, tmp_path_factory):
 @pytest.fixture(scope="module")
 def objective(run, changes):
     return override(recipe_named("text_debug"), changes).build(Surroundings(run, ALONE, 0, quiet=True))
+
+
+def built(changes: dict[str, str], run: Path) -> Denoising:
+    """The objective of a toy transformer in a new run folder."""
+    run.mkdir()
+    return override(recipe_named("dit_debug"), changes).build(Surroundings(run, ALONE, 0, quiet=True))
 
 
 def test_the_answers_are_those_of_each_take(folder):
@@ -103,14 +112,11 @@ def test_what_it_writes_is_read_and_held_still_by_a_transformers_run(run, dit_ch
 def test_a_transformer_whose_encoder_had_other_tokens_reads_anew(changes, dit_run, dit_changes, tmp_path):
     other = tmp_path / "other"
     train("text_debug", changes | {"data.vocab_size": "1500", "schedule.steps": "2"}, other, quiet=True)
-    recipe = override(
-        recipe_named("dit_debug"),
-        dit_changes | {"data.text": str(other / "ema"), "start_from": str(dit_run / "ema")},
+    new = built(
+        dit_changes | {"data.text": str(other / "ema"), "start_from": str(dit_run / "ema")}, tmp_path / "new"
     )
-    (tmp_path / "new").mkdir()
-    built = recipe.build(Surroundings(tmp_path / "new", ALONE, 0, quiet=True))
-    knew = type(built.transformer).load(dit_run / "ema" / "transformer", dtype=torch.float32)
-    block, known = built.transformer.blocks[0], knew.blocks[0]
+    knew = Transformer.load(dit_run / "ema" / "transformer", dtype=torch.float32)
+    block, known = new.transformer.blocks[0], knew.blocks[0]
     assert torch.equal(block.attn1.to_q.weight, known.attn1.to_q.weight)
     assert not block.attn2.to_out[0].weight.any() and known.attn2.to_out[0].weight.any()
 
@@ -118,29 +124,26 @@ def test_a_transformer_whose_encoder_had_other_tokens_reads_anew(changes, dit_ru
 def test_a_transformer_that_knew_this_encoder_reads_on(run, dit_changes, tmp_path):
     reads = dit_changes | {"data.text": str(run / "ema")}
     train("dit_debug", reads | {"schedule.steps": "2"}, tmp_path / "first", quiet=True)
-    recipe = override(recipe_named("dit_debug"), reads | {"start_from": str(tmp_path / "first" / "ema")})
-    (tmp_path / "next").mkdir()
-    built = recipe.build(Surroundings(tmp_path / "next", ALONE, 0, quiet=True))
-    assert built.transformer.blocks[0].attn2.to_out[0].weight.any()
+    following = built(reads | {"start_from": str(tmp_path / "first" / "ema")}, tmp_path / "next")
+    assert following.transformer.blocks[0].attn2.to_out[0].weight.any()
 
 
 @pytest.fixture(scope="module")
 def longer(run, changes, tmp_path_factory):
-    """A run in which the encoder of `run` learns on, held to what it was."""
+    """A run in which the encoder of `run` learns on."""
     longer = tmp_path_factory.mktemp("runs") / "longer"
-    more = {"start_from": str(run / "ema"), "anchor": "1", "schedule.steps": "10", "data.batch": "16"}
+    more = {"start_from": str(run / "ema"), "schedule.steps": "10", "data.batch": "16"}
     train("text_debug", changes | more, longer, quiet=True)
     return longer
 
 
-def test_an_encoder_learns_on_near_to_where_it_was(run, longer):
+def test_an_encoder_learns_on_from_where_it_was(run, longer):
     before, after = (
         TextEncoder.load(folder / "ema" / "text_encoder").state_dict() for folder in (run, longer)
     )
     assert any(not torch.equal(tensor, after[name]) for name, tensor in before.items())
-    lines = [json.loads(line) for line in (longer / "log.jsonl").read_text().splitlines()]
-    moved = [line["value"] for line in lines if line.get("name") == "train/moved"]
-    assert all(0 < m < 0.2 for m in moved)
+    for name, tensor in before.items():
+        assert (tensor - after[name]).norm() < 0.3 * tensor.norm(), name
     assert (longer / "tokenizer" / "tokenizer.json").read_bytes() == (
         run / "tokenizer" / "tokenizer.json"
     ).read_bytes()
@@ -165,25 +168,23 @@ def test_the_words_of_another_encoder_are_translated(run, changes, dit_changes, 
     train(
         "dit_debug", dit_changes | {"data.text": str(run / "ema"), "schedule.steps": "2"}, first, quiet=True
     )
-    recipe = override(
-        recipe_named("dit_debug"),
+    new = built(
         dit_changes | {"data.text": str(stranger / "ema"), "start_from": str(first / "ema")},
+        tmp_path / "next",
     )
-    (tmp_path / "next").mkdir()
-    built = recipe.build(Surroundings(tmp_path / "next", ALONE, 0, quiet=True))
-    knew = type(built.transformer).load(first / "ema" / "transformer", dtype=torch.float32)
-    assert built.transformer.blocks[0].attn2.to_out[0].weight.any()
+    knew = Transformer.load(first / "ema" / "transformer", dtype=torch.float32)
+    assert new.transformer.blocks[0].attn2.to_out[0].weight.any()
 
-    ids, lengths = built.data.tokenizer.pad(some_captions(built.data)[:20])
+    ids, lengths = new.data.tokenizer.pad(some_captions(new.data)[:20])
     known = TextEncoder.load(run / "ema" / "text_encoder", dtype=torch.float32)
     words = torch.arange(ids.shape[1]) < lengths[:, None]
     with torch.no_grad():
-        new, old = (encoder(ids, lengths)[words] for encoder in (built.text_encoder, known))
+        ours, theirs = (encoder(ids, lengths)[words] for encoder in (new.text_encoder, known))
         reads = knew.condition_embedder.text_embedder.linear_1
-        wanted = reads(old)
-        translated = built.transformer.condition_embedder.text_embedder.linear_1(new)
+        wanted = reads(theirs)
+        translated = new.transformer.condition_embedder.text_embedder.linear_1(ours)
         error = (translated - wanted).square().mean() / wanted.var()
-        untranslated = (reads(new) - wanted).square().mean() / wanted.var()
+        untranslated = (reads(ours) - wanted).square().mean() / wanted.var()
     assert error < 0.5 * untranslated and error < 0.5
 
 

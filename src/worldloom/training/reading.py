@@ -54,8 +54,7 @@ class CaptionDataConfig:
 class ReadingRecipe:
     """A complete run of the text encoder; `words` weighs naming another caption's words against the questions.
 
-    With `start_from`, a folder with a text encoder and its tokenizer, that one learns on. `anchor` then weighs how far
-    its embeddings go from where they were, as a share of their size: a transformer has learnt to read those.
+    With `start_from`, a folder with a text encoder and its tokenizer, that one learns on.
     """
 
     name: str
@@ -67,7 +66,6 @@ class ReadingRecipe:
     guard: GuardConfig
     trainer: TrainerConfig
     start_from: str = ""
-    anchor: float = 0.0
 
     def build(self, surroundings: Surroundings) -> "Reading":
         """The objective, with captions cached first where they are not."""
@@ -111,7 +109,7 @@ class Reading:
     """Cross-entropy of the answers and of the words of another caption of the same take."""
 
     plain = ("shared", "relative_attention_bias", "reader.")
-    figures = ("right", "bound", "moved")
+    figures = ("right", "bound")
 
     def __init__(self, recipe: ReadingRecipe, surroundings: Surroundings) -> None:
         self.recipe, self.seed, self.device = recipe, surroundings.seed, surroundings.parallel.device
@@ -135,9 +133,8 @@ class Reading:
         with torch.random.fork_rng():
             torch.manual_seed(torch_generator(self.seed, "weights").initial_seed())
             self.text_encoder = TextEncoder(replace(recipe.text, vocab_size=vocabulary))
-            self.known = _known(recipe.start_from, self.text_encoder.config)
-            if self.known is not None:
-                self.text_encoder.load_state_dict(self.known.state_dict())
+            if recipe.start_from:
+                self.text_encoder.load_state_dict(_learnt(recipe.start_from, self.text_encoder.config))
             counts = [len(given) for given in self.questions.answers]
             self.reader = Reader(recipe.text.d_model, recipe.text.num_heads, counts, vocabulary)
         self.module: nn.Module = nn.ModuleDict({"text_encoder": self.text_encoder, "reader": self.reader})
@@ -149,15 +146,9 @@ class Reading:
         return self._captions(samples, generators, length=length_of_batch(self.seed, batch.step))
 
     def loss(self, prepared: Captions, step: int) -> tuple[Tensor, dict[str, Tensor]]:
-        """Mean cross-entropy over the questions asked of all, over the colours of things, the words' summed over the
-        vocabulary, and the squared way from the encoder that is known; shares of right answers."""
-        embeds = self._embed(self.text_encoder, prepared)
-        logits, words = self.reader(embeds, prepared.lengths.to(self.device))
-        moved = embeds.new_zeros(())
-        if self.known is not None:
-            with torch.no_grad():
-                before = self._embed(self.known.to(self.device), prepared)
-            moved = (embeds - before).square().sum() / before.square().sum()
+        """Mean cross-entropy over the questions asked of all, over the colours of things, and the words' summed over
+        the vocabulary; shares of right answers."""
+        logits, words = self._read(prepared)
         right = prepared.answers.to(self.device)
         surprise = torch.stack(
             [F.cross_entropy(logit, right[:, n], reduction="none") for n, logit in enumerate(logits)], dim=1
@@ -166,12 +157,10 @@ class Reading:
         asked = surprise[:, self.general].mean() + _mean(surprise, binding)
         said = prepared.said.to(self.device)
         named = F.binary_cross_entropy_with_logits(words, said, reduction="none").sum(1).mean()
-        loss = asked + self.recipe.words * named + self.recipe.anchor * moved
         answered = self._right(logits, right)
-        return loss, {
+        return asked + self.recipe.words * named, {
             "right": answered[:, self.general].mean(),
             "bound": _mean(answered, binding),
-            "moved": moved.detach(),
         }
 
     def tokens(self, batch: Batch) -> int:
@@ -187,9 +176,7 @@ class Reading:
         for number, language in enumerate(LANGUAGES):
             generators = [numpy_generator(self.seed, "judged", int(place)) for place in chosen]
             captions = self._captions([int(place) for place in chosen], generators, number)
-            logits, _ = self.reader(
-                self._embed(self.text_encoder, captions), captions.lengths.to(self.device)
-            )
+            logits, _ = self._read(captions)
             right = self._right(logits, captions.answers.to(self.device))
             asked = zip(self.questions.names, right.mean(0), self.general, strict=True)
             figures |= {f"{language}/{name}": float(r) for name, r, general in asked if general}
@@ -223,22 +210,22 @@ class Reading:
         answers = torch.from_numpy(self.questions.table[np.asarray(samples)])
         return Captions(ids, lengths, answers, self.binding[torch.tensor(samples)], said)
 
-    def _embed(self, encoder: TextEncoder, captions: Captions) -> Tensor:
-        return encoder(captions.ids.to(self.device), captions.lengths.to(self.device)).float()
+    def _read(self, captions: Captions) -> tuple[list[Tensor], Tensor]:
+        """Logits of every question and of every word."""
+        ids, lengths = captions.ids.to(self.device), captions.lengths.to(self.device)
+        return self.reader(self.text_encoder(ids, lengths).float(), lengths)
 
     def _right(self, logits: Sequence[Tensor], answers: Tensor) -> Tensor:
         """[B, Q]: 1 where the likeliest answer is the right one."""
         return torch.stack([logit.argmax(1) for logit in logits], dim=1).eq(answers).float()
 
 
-def _known(folder: str, config: TextEncoderConfig) -> TextEncoder | None:
-    """The text encoder of a folder, held still; it must have the sizes of `config`."""
-    if not folder:
-        return None
-    known = TextEncoder.load(Path(folder) / "text_encoder", dtype=torch.float32)
-    if known.config != config:
-        raise UsageError(f"the text encoder of {folder} has {known.config}; the recipe has {config}")
-    return known.requires_grad_(False)
+def _learnt(folder: str, config: TextEncoderConfig) -> dict[str, Tensor]:
+    """The weights of the text encoder of a folder; it must have the sizes of `config`."""
+    encoder = TextEncoder.load(Path(folder) / "text_encoder", dtype=torch.float32)
+    if encoder.config != config:
+        raise UsageError(f"the text encoder of {folder} has {encoder.config}; the recipe has {config}")
+    return encoder.state_dict()
 
 
 def _mean(values: Tensor, of: Tensor) -> Tensor:
