@@ -19,6 +19,20 @@ def test_value_and_gradients_are_rms_norm():
         torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)
 
 
+def test_bfloat16_is_normalised_in_float32_with_gradients_of_its_own_type():
+    norm = QKNorm(12, eps=1e-3)
+    torch.nn.init.normal_(norm.weight)
+    x, grad = torch.randn(2, 5, 12).bfloat16().requires_grad_(), torch.randn(2, 5, 12)
+    wide = x.detach().float().requires_grad_()
+    actual, expected = norm(x), F.rms_norm(wide, (12,), norm.weight, 1e-3)
+    torch.testing.assert_close(actual, expected.bfloat16())
+    ours = torch.autograd.grad(actual, [x, norm.weight], grad.bfloat16())
+    theirs = torch.autograd.grad(expected, [wide, norm.weight], grad.bfloat16().float())
+    assert [g.dtype for g in ours] == [torch.bfloat16, torch.float32]
+    for one, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(one.float(), other, atol=0.02, rtol=0.02)
+
+
 def test_zero_vector_stays_zero():
     norm = QKNorm(8, eps=1e-6)
     x = torch.zeros(1, 8, requires_grad=True)

@@ -61,13 +61,11 @@ class _NormSiLU(torch.autograd.Function):
         out_rows = out.view(batch, -1, channels)[:, front * height * width :]
         inverse = torch.empty(*rows.shape[:2], 1, dtype=torch.float32, device=x.device)
         for part in _blocks(rows):
-            inv = _inverse_length(rows[part], out=inverse[part])
-            y = (
-                out_rows[part]
-                if x.dtype == torch.float32
-                else torch.empty_like(rows[part], dtype=torch.float32)
-            )
-            torch.mul(rows[part], inv, out=y).mul_(gain32)
+            # bf16 is widened once: products of bf16 and fp32 would widen it in each.
+            wide = rows[part].float()
+            inv = _inverse_length(wide, out=inverse[part])
+            y = out_rows[part] if x.dtype == torch.float32 else wide
+            torch.mul(wide, inv, out=y).mul_(gain32)
             F.silu(y, inplace=True)
             if y.dtype != x.dtype:
                 out_rows[part] = y
@@ -86,7 +84,7 @@ class _NormSiLU(torch.autograd.Function):
         grad_gain = torch.zeros_like(gain32)
         for part in _blocks(rows):
             inv = inverse[part]
-            unit = rows[part] * inv
+            unit = rows[part].float() * inv
             grad_y = torch.ops.aten.silu_backward(grad_rows[part].float(), unit * gain32)
             along = grad_y * unit
             grad_gain += along.sum(0)
@@ -108,6 +106,6 @@ def _blocks(rows: Tensor) -> list[tuple[int, slice]]:
 
 
 def _inverse_length(rows: Tensor, out: Tensor) -> Tensor:
-    """1 / max(|row|, MIN_LENGTH) of [N, C] as [N, 1] in fp32."""
-    torch.linalg.vector_norm(rows, dim=1, keepdim=True, dtype=torch.float32, out=out)
+    """1 / max(|row|, MIN_LENGTH) of fp32 [N, C] as [N, 1]."""
+    torch.linalg.vector_norm(rows, dim=1, keepdim=True, out=out)
     return out.clamp_(min=MIN_LENGTH).reciprocal_()

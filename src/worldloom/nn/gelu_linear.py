@@ -17,7 +17,7 @@ def gelu_linear(x: Tensor, weight: Tensor, bias: Tensor, approximate: str) -> Te
     """
     fused = (
         x.device.type == "cpu"
-        and x.dtype == torch.float32
+        and x.dtype in (torch.float32, torch.bfloat16)
         and torch.backends.mkldnn.is_available()
         and not torch.compiler.is_compiling()
         and not needs_grad(x, weight, bias)
