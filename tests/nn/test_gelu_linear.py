@@ -19,3 +19,14 @@ def test_gradients_pass():
     x, weight, bias = torch.randn(3, 4), torch.randn(5, 4, requires_grad=True), torch.randn(5)
     gelu_linear(x, weight, bias, "tanh").sum().backward()
     assert weight.grad is not None and weight.grad.abs().sum() > 0
+
+
+def test_autocast_and_bfloat16_take_it_too():
+    x, weight, bias = torch.randn(3, 24), torch.randn(40, 24), torch.randn(40)
+    expected = F.gelu(F.linear(x, weight, bias), approximate="tanh")
+    narrow = gelu_linear(x.bfloat16(), weight.bfloat16(), bias.bfloat16(), "tanh")
+    assert narrow.dtype == torch.bfloat16
+    torch.testing.assert_close(narrow.float(), expected, atol=0.1, rtol=0.02)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        mixed = gelu_linear(x.bfloat16(), weight, bias, "tanh")
+    torch.testing.assert_close(mixed.float(), expected, atol=0.1, rtol=0.02)

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from worldloom.core.device import has_amx
 from worldloom.nn.causal_conv import needs_grad
 
 
@@ -17,7 +18,8 @@ def gelu_linear(x: Tensor, weight: Tensor, bias: Tensor, approximate: str) -> Te
     """
     fused = (
         x.device.type == "cpu"
-        and x.dtype in (torch.float32, torch.bfloat16)
+        and x.dtype == weight.dtype  # which autocast makes so only inside operations that it knows
+        and (x.dtype == torch.float32 or (x.dtype == torch.bfloat16 and has_amx()))
         and torch.backends.mkldnn.is_available()
         and not torch.compiler.is_compiling()
         and not needs_grad(x, weight, bias)

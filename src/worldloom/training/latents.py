@@ -2,13 +2,14 @@
 
 For each dataset folder and encoder there is one folder in the cache; in it, for each shape of sample, one flat
 fp16 file `17x128x128.f16` of raw (not normalised) posterior means [n, C, f, h, w], in the order of the index,
-and `progress.json` with how many of each are done. Encoding stops anywhere and goes on from there; a dataset
-that grows at its end is encoded at its end.
+and beside it `17x128x128.json` with how many are done. Encoding stops anywhere and goes on from there; a dataset
+that grows at its end is encoded at its end. Several processes share the shapes out among them.
 """
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from worldloom.core.device import resolve_dtype
 from worldloom.core.error import Failure
 from worldloom.core.file import read_json, write_json
 from worldloom.core.progress import Bar, progress
@@ -23,6 +25,8 @@ from worldloom.data.bucket import Shape
 from worldloom.data.dataset import ClipDataset
 from worldloom.data.loader import Loader
 from worldloom.data.manifest import Manifest, Sample
+from worldloom.training.objective import autocast
+from worldloom.training.parallel import Parallel
 from worldloom.training.pixel import to_video
 from worldloom.vae.autoencoder import Autoencoder
 
@@ -57,17 +61,35 @@ class LatentCache:
             self._places.append((sample.folder, sample.shape, row))
             seen[sample.folder, sample.shape] += 1
 
-    def fill(self, vae: Autoencoder, device: torch.device, quiet: bool) -> None:
-        """Encode what is missing."""
-        missing = sum(unit.missing for unit in self.units.values())
-        with progress(missing, "encoding latents", quiet, unit="clip") as bar:
-            for unit in self.units.values():
-                unit.fill(vae, device, bar)
+    def fill(self, vae: Autoencoder, parallel: Parallel, quiet: bool) -> None:
+        """Encode this rank's share of what is missing; all is there once every rank is through."""
+        share = self._share(parallel)
+        missing = sum(unit.missing(shape) for unit, shape in share)
+        with progress(missing, "encoding latents", quiet or not parallel.leads, unit="clip") as bar:
+            for unit, shape in share:
+                unit.fill(shape, vae, parallel.device, bar)
 
     def raw(self, index: int) -> np.ndarray:
         """Raw latents [C, f, h, w] of a sample, fp16."""
         folder, shape, row = self._places[index]
         return self.units[folder].rows(shape)[row]
+
+    @property
+    def missing(self) -> int:
+        """How many samples are not encoded yet."""
+        return sum(unit.missing(shape) for unit, shape in self._shapes())
+
+    def _share(self, parallel: Parallel) -> list[tuple["Unit", Shape]]:
+        """Whole shapes, the one with most pixels to whoever has least; what is done already must not matter, since
+        ranks may look at different times."""
+        work = {(unit, shape): len(unit.buckets[shape]) * math.prod(shape) for unit, shape in self._shapes()}
+        shares: list[list[tuple[Unit, Shape]]] = [[] for _ in range(parallel.world)]
+        for item in sorted(work, key=lambda item: -work[item]):
+            min(shares, key=lambda share: sum(work[taken] for taken in share)).append(item)
+        return shares[parallel.rank]
+
+    def _shapes(self) -> Iterator[tuple["Unit", Shape]]:
+        return ((unit, shape) for unit in self.units.values() for shape in unit.buckets)
 
     def statistics(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
         """(mean [C], standard deviation [C]) of the raw latents of some samples, each clip weighing the same."""
@@ -97,14 +119,11 @@ class Unit:
         )
         self._maps: dict[Shape, np.ndarray] = {}
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.done = read_json(self._progress)["done"] if self._progress.exists() else {}
-        for shape in self.buckets:
-            self._check_order(shape)
+        self.done = {shape: self._read(shape) for shape in self.buckets}
 
-    @property
-    def missing(self) -> int:
-        """How many samples are not encoded yet."""
-        return sum(max(0, len(s) - self._done(shape)) for shape, s in self.buckets.items())
+    def missing(self, shape: Shape) -> int:
+        """How many samples of a shape are not encoded yet."""
+        return max(0, len(self.buckets[shape]) - self.done[shape])
 
     def rows(self, shape: Shape) -> np.ndarray:
         """All latents of one shape, [n, C, f, h, w] fp16."""
@@ -115,16 +134,12 @@ class Unit:
             )
         return self._maps[shape]
 
-    def fill(self, vae: Autoencoder, device: torch.device, bar: Bar) -> None:
-        """Encode the samples that are missing, shape by shape."""
-        for shape, samples in self.buckets.items():
-            if self._done(shape) < len(samples):
-                self._fill_bucket(shape, samples, vae, device, bar)
-
-    def _fill_bucket(
-        self, shape: Shape, samples: list[Sample], vae: Autoencoder, device: torch.device, bar: Bar
-    ) -> None:
-        first = self._done(shape)
+    def fill(self, shape: Shape, vae: Autoencoder, device: torch.device, bar: Bar) -> None:
+        """Encode the samples of one shape that are missing."""
+        if not self.missing(shape):
+            return
+        samples = self.buckets[shape]
+        first = self.done[shape]
         size = max(1, BATCH_PIXELS // int(np.prod(shape)))
         dataset = ClipDataset(Manifest(tuple(samples)))
         row_bytes = 2 * int(np.prod(self._latent_shape(shape)))
@@ -146,27 +161,24 @@ class Unit:
         dataset.close()
 
     def _note(self, shape: Shape, samples: list[Sample], done: int) -> None:
-        self.done[_name(shape)] = {"count": done, "order": _order(samples[:done])}
-        write_json(self._progress, {"done": self.done})
+        self.done[shape] = done
+        write_json(self._progress(shape), {"count": done, "order": _order(samples[:done])})
 
-    def _done(self, shape: Shape) -> int:
-        return int(self.done.get(_name(shape), {"count": 0})["count"])
-
-    def _check_order(self, shape: Shape) -> None:
-        """The rows on disk must be those of the first samples; a shorter manifest may use the first of them."""
-        count = self._done(shape)
-        if not count:
-            return
-        samples = self.buckets[shape]
-        if count <= len(samples) and self.done[_name(shape)]["order"] != _order(samples[:count]):
+    def _read(self, shape: Shape) -> int:
+        """How many rows of a shape are on disk: those of the first samples; a shorter manifest may use the first."""
+        if not self._progress(shape).exists():
+            return 0
+        samples, known = self.buckets[shape], read_json(self._progress(shape))
+        count = int(known["count"])
+        if count <= len(samples) and known["order"] != _order(samples[:count]):
             raise Failure(
                 f"the latents in {self.folder} were made from other samples than the index lists now; delete that "
                 f"folder to encode them anew"
             )
+        return count
 
-    @property
-    def _progress(self) -> Path:
-        return self.folder / "progress.json"
+    def _progress(self, shape: Shape) -> Path:
+        return self.folder / f"{_name(shape)}.json"
 
     def _path(self, shape: Shape) -> Path:
         return self.folder / f"{_name(shape)}.f16"
@@ -174,8 +186,9 @@ class Unit:
 
 @torch.no_grad()
 def encode(vae: Autoencoder, frames: np.ndarray, device: torch.device) -> np.ndarray:
-    """Raw posterior means, fp16 [B, C, f, h, w], of uint8 [B, F, H, W, 3]."""
-    mean, _ = vae.posterior(to_video(frames, device))
+    """Raw posterior means, fp16 [B, C, f, h, w], of uint8 [B, F, H, W, 3], in the device's fast number format."""
+    with autocast(device, "auto", resolve_dtype(device)):
+        mean, _ = vae.posterior(to_video(frames, device))
     peak = float(mean.abs().max())
     if not peak < HALF_LIMIT:
         raise Failure(f"the autoencoder gives latents up to {peak:.3g}, which fp16 cannot hold")

@@ -4,8 +4,9 @@ The autoencoder (with the statistics of its latents) and the tokenizer are settl
 so a resumed run has the same ones even if the dataset has grown meanwhile.
 """
 
+import shutil
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -92,28 +93,21 @@ def gather_data(config: LatentDataConfig, start_from: str, surroundings: Surroun
         manifest = Manifest(manifest.samples[: config.samples])
     if config.longest:
         manifest = Manifest(tuple(s for s in manifest.samples if s.num_frames <= config.longest))
-    steps: tuple[Callable[[], object], ...] = (
-        lambda: _settle_vae(config, start_from, manifest, surroundings),
-        lambda: settle_tokenizer(manifest, config.vocab_size, config.text or start_from, run),
-        lambda: caption_cache(config.cache, manifest, run, surroundings.quiet),
-    )
     if parallel.leads:
-        for step in steps:
-            step()
+        _settle_vae(config, start_from, manifest, surroundings)
+        settle_tokenizer(manifest, config.vocab_size, config.text or start_from, run)
+        caption_cache(config.cache, manifest, run, surroundings.quiet)
     parallel.wait()
     vae = Autoencoder.load(run / "vae", parallel.device)
     latents = LatentCache(Path(config.cache), manifest, vae)
-    if parallel.leads:
-        latents.fill(vae, parallel.device, surroundings.quiet)
+    latents.fill(vae, parallel, surroundings.quiet)
     parallel.wait()
+    if parallel.leads:
+        _measure(vae, latents, run)
+    parallel.wait()
+    vae = Autoencoder.load(run / "vae", parallel.device)
     captions = caption_cache(config.cache, manifest, run, quiet=True)
-    return Data(
-        manifest,
-        vae,
-        Tokenizer.load(run / "tokenizer"),
-        LatentCache(Path(config.cache), manifest, vae),
-        captions,
-    )
+    return Data(manifest, vae, Tokenizer.load(run / "tokenizer"), latents, captions)
 
 
 def initial_models(
@@ -217,7 +211,7 @@ def compositions(manifest: Manifest) -> list[tuple[str, str]]:
 
 
 def _settle_vae(config: LatentDataConfig, start_from: str, manifest: Manifest, around: Surroundings) -> None:
-    """Keep the autoencoder in the run, measuring its latents' statistics if it has none yet."""
+    """Keep the autoencoder in the run, its latents weighed where they are to be."""
     if (around.run / "vae").exists():
         return
     source = Path(config.vae if config.swap_vae or not start_from else start_from) / "vae"
@@ -229,14 +223,24 @@ def _settle_vae(config: LatentDataConfig, start_from: str, manifest: Manifest, a
     # The autoencoder of a checkpoint was weighed when the checkpoint's training began.
     if config.worth and (config.swap_vae or not start_from):
         value_in_pixels(vae, some_clips(manifest), config.worth, around.seed)
-    latents = LatentCache(Path(config.cache), manifest, vae)
-    latents.fill(vae, around.parallel.device, around.quiet)
-    unmeasured = bool((vae.latents_mean == 0).all() and (vae.latents_std == 1).all())
-    if unmeasured:
-        order = numpy_generator("statistics").permutation(len(manifest.samples))
-        mean, std = latents.statistics([int(i) for i in order[:STATISTICS_CLIPS]])
-        # One deviation for all: what channels are worth beside each other is theirs to say.
-        vae.set_statistics(mean, std.square().mean().sqrt().expand_as(std))
-    partial = around.run / ".vae.part"
+    _keep(vae, around.run)
+
+
+def _measure(vae: Autoencoder, latents: LatentCache, run: Path) -> None:
+    """Give the run's autoencoder the statistics of its latents if it has none yet."""
+    if (vae.latents_mean != 0).any() or (vae.latents_std != 1).any():
+        return
+    order = numpy_generator("statistics").permutation(len(latents.samples))
+    mean, std = latents.statistics([int(i) for i in order[:STATISTICS_CLIPS]])
+    # One deviation for all: what channels are worth beside each other is theirs to say.
+    vae.set_statistics(mean, std.square().mean().sqrt().expand_as(std))
+    _keep(vae, run)
+
+
+def _keep(vae: Autoencoder, run: Path) -> None:
+    """Write the run's autoencoder; a folder of that name is whole."""
+    partial, kept = run / ".vae.part", run / "vae"
     vae.save(partial)
-    partial.rename(around.run / "vae")
+    if kept.exists():
+        shutil.rmtree(kept)
+    partial.rename(kept)
