@@ -35,7 +35,7 @@ def dit_tiny() -> DenoisingRecipe:
             folders=("datasets/tiny",),
             vae="runs/vae_white/ema",
             text="runs/text_tiny/ema",
-            worth=0.5,
+            worth=0.6,
             cache="datasets/cache",
             batch_tokens=3840,
             pictures=4,

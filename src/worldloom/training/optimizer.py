@@ -14,6 +14,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from worldloom.core.device import resolve_dtype
 from worldloom.training.parallel import Parallel
 
 # Quintic coefficients of the Newton-Schulz iteration in Jordan's post: fast rather than exact convergence,
@@ -22,6 +23,8 @@ QUINTIC = (3.4445, -4.7750, 2.0315)
 SMALLEST_MATRIX = 16
 # Columns over rows above which iterating on the square side is less work, for five steps.
 BREAK_EVEN = 1.5
+# Rows up to which fp32 is as quick as bf16: 64 x 1,728 takes 0.5 ms against 1.0, 384 x 384 11.4 ms against 2.6.
+FEW_ROWS = 128
 
 
 @dataclass(frozen=True)
@@ -136,13 +139,16 @@ class Optimizer:
 def orthogonalize(matrix: Tensor, steps: int = 5) -> Tensor:
     """Approximately U V^T of a matrix U S V^T, shape [rows, columns], by `steps` >= 1 Newton-Schulz iterations.
 
-    X_{k+1} = (a + b A_k + c A_k^2) X_k with A_k = X_k X_k^T: a polynomial in A_k times X_k.
+    X_{k+1} = (a + b A_k + c A_k^2) X_k with A_k = X_k X_k^T: a polynomial in A_k times X_k. Computed in bf16 where
+    that is the device's fast format, as Jordan does, and in fp32 elsewhere.
     """
     wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
+    dtype = resolve_dtype(matrix.device) if len(wide) > FEW_ROWS else torch.float32
     wide = wide.float()
-    wide = wide / (wide.norm() + 1e-7)
-    iterate = _iterate_small if wide.shape[1] > BREAK_EVEN * wide.shape[0] else _iterate_whole
-    update = iterate(wide, steps)
+    wide = (wide / (wide.norm() + 1e-7)).to(dtype)
+    # On the small side alone, rounding errors of all polynomials multiply, which takes fp32.
+    small = dtype == torch.float32 and wide.shape[1] > BREAK_EVEN * wide.shape[0]
+    update = (_iterate_small if small else _iterate_whole)(wide, steps)
     return (update if matrix.shape[0] <= matrix.shape[1] else update.T).to(matrix.dtype)
 
 
