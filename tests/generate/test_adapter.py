@@ -17,6 +17,7 @@ from diffusers.pipelines import cosmos
 from tests.generate import tiny_families
 from tests.generate.conftest import moving_clip
 from worldloom import cli
+from worldloom.core.device import resolve_dtype
 from worldloom.core.error import Failure, UsageError
 from worldloom.core.video import probe, read_video
 from worldloom.generate import adapter
@@ -104,7 +105,7 @@ def test_words_and_pictures_to_a_playable_file(
 
 def test_the_same_seed_paints_what_diffusers_paints(ltx: Pipeline) -> None:
     ours = ltx.generate(PROMPT, negative="a box", guidance=4.0, **{**QUICK, "num_frames": 9}).frames
-    theirs = diffusers.LTXPipeline.from_pretrained(ltx.stream.folder)(
+    theirs = diffusers.LTXPipeline.from_pretrained(ltx.stream.folder, dtype=resolve_dtype("cpu"))(
         PROMPT,
         negative_prompt="a box",
         guidance_scale=4.0,

@@ -261,7 +261,9 @@ class Adapter:
         return self.loaded
 
     def _load(self, name: str) -> Any:
-        dtype = resolve_dtype(self.device) if self.dtype is None else self.dtype
+        wide = self.family.wide_on_cpu and self.device.type == "cpu"
+        fast = torch.float32 if wide else resolve_dtype(self.device)
+        dtype = fast if self.dtype is None else self.dtype
         with hushed():
             try:
                 pipeline = _pipeline_class(name).from_pretrained(

@@ -35,6 +35,7 @@ class Family:
         takes_size: whether the size is an argument.
         extra: further arguments of every call; `unguided` those of a call at guidance 1.
         needs: packages that its licence or its code asks for besides diffusers.
+        wide_on_cpu: whether a CPU lacks an operation of its in bf16, so that it computes in fp32 there.
         mark: a field of `transformer/config.json` and its value, by which a version is told from its siblings.
     """
 
@@ -55,6 +56,7 @@ class Family:
     extra: Mapping[str, Any] = field(default_factory=dict)
     unguided: Mapping[str, Any] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
+    wide_on_cpu: bool = False
     mark: tuple[str, Any] | None = None
 
     @property
@@ -193,10 +195,12 @@ COSMOS_1 = Family(
     from_words="CosmosTextToWorldPipeline",
     rate="fps",
     needs=("cosmos_guardrail", "torchvision"),
+    wide_on_cpu=True,  # its autoencoder pools over frames
 )
 COSMOS_2 = replace(
     COSMOS_1,
     name="Cosmos Predict2",
+    wide_on_cpu=False,
     num_frames=93,
     stride=4,
     longest=93,
