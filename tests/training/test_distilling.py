@@ -116,7 +116,7 @@ def test_a_student_begins_with_what_an_earlier_one_learnt(changes, tmp_path, dit
         own = teacher.get_parameter(name)
         assert torch.equal(objective.teacher.get_parameter(name), own)
         left += float((parameter - earlier.get_parameter(name)).detach().square().sum())
-        gone += float((earlier.get_parameter(name) - own).square().sum())
+        gone += float((earlier.get_parameter(name) - own).detach().square().sum())
     assert 0 < left < 0.5 * gone
 
 
