@@ -262,8 +262,7 @@ class Adapter:
 
     def _load(self, name: str) -> Any:
         wide = self.family.wide_on_cpu and self.device.type == "cpu"
-        fast = torch.float32 if wide else resolve_dtype(self.device)
-        dtype = fast if self.dtype is None else self.dtype
+        dtype = self.dtype or (torch.float32 if wide else resolve_dtype(self.device))
         with hushed():
             try:
                 pipeline = _pipeline_class(name).from_pretrained(
