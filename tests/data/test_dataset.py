@@ -3,7 +3,7 @@ import pytest
 
 from tests.moving_shapes import square_clip
 from worldloom.core.error import Failure
-from worldloom.data.dataset import LANGUAGES, LENGTHS, ClipDataset, CropConfig
+from worldloom.data.dataset import LANGUAGES, LENGTHS, ClipDataset, CropConfig, Window
 from worldloom.data.manifest import Manifest
 
 
@@ -42,6 +42,21 @@ def test_of_several_draws_the_one_with_most_change_is_taken(folder):
         return float(np.mean([np.abs(np.diff(w, axis=0)).mean() for w in windows]))
 
     assert change(4) > 1.3 * change(1)
+
+
+def test_what_a_window_is_worth_may_be_told(folder):
+    manifest = Manifest.load([folder])
+
+    def worth(index: int, window: Window, frames: np.ndarray) -> float:
+        assert frames.shape[:3] == tuple(s.stop - s.start for s in window)
+        return -window[1].start
+
+    told, plain = (ClipDataset(manifest, CropConfig(5, 12, 12, 8), 3, judge) for judge in (worth, None))
+    clip = next(i for i, sample in enumerate(told.samples) if not sample.picture)
+    tops = [[d.windowed(clip, epoch)[0][1].start for epoch in range(16)] for d in (told, plain)]
+    assert np.mean(tops[0]) < 0.5 * np.mean(tops[1])
+    window, frames = told.windowed(clip, 0)
+    assert np.array_equal(told.frames(clip)[window], frames)
 
 
 def test_pictures_keep_their_one_frame(dataset):

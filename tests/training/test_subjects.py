@@ -5,7 +5,7 @@ import pytest
 
 from worldloom.data.manifest import Manifest, Sample
 from worldloom.training import subjects
-from worldloom.training.subjects import Subjects, paths
+from worldloom.training.subjects import SPREAD, MovingThings, Subjects, paths
 from worldloom.worlds.render import film
 from worldloom.worlds.stage import set_stage
 
@@ -53,6 +53,28 @@ def test_tokens_with_things_stand_out(monkeypatch):
     assert shown[2, 0, 7] == pytest.approx(1) and shown[2, 4, 1] == pytest.approx(1)
     assert 0.3 < shown[0, 4, 2] < 0.6
     assert clips.shown(0, 1, (1, 8, 8)).equal(shown[:1])
+
+
+def test_pixels_near_a_thing_that_moves_stand_out():
+    things = MovingThings.__new__(MovingThings)
+    things.samples = (sample(160, 100, 3),)
+    path = np.full((3, 2, 2), np.nan, np.float32)
+    path[:, 0] = [(0.305, 0.5), (0.405, 0.5), (0.505, 0.5)]
+    things.paths = [path]
+    near = things.near(0, (slice(1, 3), slice(20, 70), slice(60, 120)))
+    assert near.shape == (2, 50, 60) and near.dtype == np.float32
+    assert np.unravel_index(near[0].argmax(), (50, 60))[0] == 20
+    assert near[1, 30].max() == pytest.approx(1, abs=0.01)
+    assert near[1, 30 - round(100 * SPREAD)].max() == pytest.approx(np.exp(-0.5), abs=0.02)
+    assert near[:, :, 58].max() < 0.02
+
+
+def test_what_stands_still_is_no_thing_that_moves(monkeypatch):
+    truth, _ = take("basketball", 3, 128, 128, 5)
+    monkeypatch.setattr(subjects, "_truths", lambda manifest: [truth])
+    things = MovingThings(Manifest((sample(128, 128, 5),)))
+    moving = sum(thing["moving"] for thing in truth["objects"])
+    assert things.paths[0].shape == (5, moving, 2) and moving < len(truth["objects"])
 
 
 def test_every_sample_of_a_manifest_has_its_paths(monkeypatch):

@@ -8,9 +8,9 @@ from worldloom.vae.losses import (
     charbonnier,
     edge_error,
     flicker_error,
+    importances,
     kl_to_unit_gaussian,
     loss,
-    motion_importance,
     sample_posterior,
 )
 
@@ -53,7 +53,7 @@ def test_total_is_the_weighted_sum_of_the_parts():
 
 def test_moving_pixels_weigh_five_times_still_ones():
     video = moving_square()
-    importance = motion_importance(video, weight=5.0, threshold=0.06, reach=0)
+    importance = importances(video, LossWeights(motion=5.0, motion_reach=0))
     assert importance.shape == (1, 1, 5, 32, 32)
     still, moving = importance[0, 0, 2, 0, 0], importance[0, 0, 2, 15, 9]
     assert torch.allclose(moving, 5 * still)
@@ -64,13 +64,25 @@ def test_moving_pixels_weigh_five_times_still_ones():
 
 
 def test_motion_reach_widens_the_moving_region():
-    importance = motion_importance(moving_square(), weight=5.0, threshold=0.06, reach=2)
+    importance = importances(moving_square(), LossWeights(motion=5.0, motion_reach=2))
     assert importance[0, 0, 2, 12, 9] == importance[0, 0, 2, 15, 9] > importance[0, 0, 2, 11, 9]
+
+
+def test_what_moves_near_a_thing_weighs_more_than_what_the_camera_moves():
+    video, near = moving_square(), torch.zeros(1, 1, 5, 32, 32)
+    near[..., 15, 9] = 1
+    weights = LossWeights(motion=4.0, things=10.0, motion_reach=0)
+    importance = importances(video, weights, near)
+    still, moved, thing = (importance[0, 0, 2, row, column] for row, column in ((0, 0), (15, 13), (15, 9)))
+    assert torch.allclose(moved, 4 * still) and torch.allclose(thing, 40 * still)
+    assert torch.equal(
+        importances(video, LossWeights(motion=4.0), near), importances(video, LossWeights(motion=4.0))
+    )
 
 
 def test_a_picture_and_a_still_clip_are_weighed_evenly():
     for video in (torch.randn(2, 3, 1, 8, 8), torch.zeros(1, 3, 5, 8, 8)):
-        assert torch.equal(motion_importance(video, 5.0, 0.06, 2), torch.ones_like(video[:, :1]))
+        assert torch.equal(importances(video, LossWeights()), torch.ones_like(video[:, :1]))
 
 
 def test_an_error_on_the_moving_object_costs_more_than_the_same_error_elsewhere():

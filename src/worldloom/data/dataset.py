@@ -5,6 +5,7 @@ again. There is no horizontal flip: captions say left and right.
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,13 +20,16 @@ from worldloom.data.shard import Shelf
 LANGUAGES = ("en", "zh")
 LENGTHS = ("short", "medium", "dense")
 
+Window = tuple[slice, slice, slice]
+"""Frames, rows and columns of a sample."""
+
 
 @dataclass(frozen=True)
 class CropConfig:
     """Largest window taken out of a sample; 0 keeps that axis whole. Frames must be 4n + 1.
 
-    Of `draws` random windows the one with the most change between frames is taken: what moves is small, and most
-    windows miss it.
+    Of `draws` random windows the one that is worth most is taken, by default the one with the most change between
+    frames: what moves is small, and most windows miss it.
     """
 
     frames: int = 0
@@ -37,10 +41,18 @@ class CropConfig:
 class ClipDataset:
     """Decoded, randomly cropped samples of a manifest."""
 
-    def __init__(self, manifest: Manifest, crop: CropConfig | None = None, seed: int = 0) -> None:
+    def __init__(
+        self,
+        manifest: Manifest,
+        crop: CropConfig | None = None,
+        seed: int = 0,
+        worth: Callable[[int, Window, np.ndarray], float] | None = None,
+    ) -> None:
+        """`worth` judges a window of a sample (its index, the window, its frames) where several are drawn."""
         self.samples = manifest.samples
         self.crop = crop or CropConfig()
         self.seed = seed
+        self._worth = worth or (lambda _index, _window, frames: _change(frames))
         self._shelf = Shelf()
 
     def __len__(self) -> int:
@@ -66,7 +78,15 @@ class ClipDataset:
 
     def cropped(self, index: int, epoch: int) -> np.ndarray:
         """A random window of the sample as uint8 [F, H, W, 3], the same for the same (seed, epoch, sample)."""
-        return self._window(self.frames(index), self.samples[index], self.shape(index), epoch)
+        return self.windowed(index, epoch)[1]
+
+    def windowed(self, index: int, epoch: int) -> tuple[Window, np.ndarray]:
+        """As `cropped`, with the place of the window in the sample."""
+        frames, shape = self.frames(index), self.shape(index)
+        generator = numpy_generator(self.seed, "crop", epoch, self.samples[index].identity)
+        drawn = [_random_window(frames.shape, shape, generator) for _ in range(self.crop.draws)]
+        window = max(drawn, key=lambda w: self._worth(index, w, frames[w])) if len(drawn) > 1 else drawn[0]
+        return window, np.ascontiguousarray(frames[window])
 
     def meta(self, index: int) -> dict:
         """The sample's JSON member: family, seed, captions, truth."""
@@ -81,19 +101,11 @@ class ClipDataset:
         """Close the shards."""
         self._shelf.close()
 
-    def _window(self, frames: np.ndarray, sample: Sample, shape: Shape, epoch: int) -> np.ndarray:
-        generator = numpy_generator(self.seed, "crop", epoch, sample.identity)
-        windows = [_random_window(frames, shape, generator) for _ in range(self.crop.draws)]
-        return np.ascontiguousarray(max(windows, key=_change) if len(windows) > 1 else windows[0])
 
-
-def _random_window(frames: np.ndarray, shape: Shape, generator: np.random.Generator) -> np.ndarray:
-    """A view of `frames` [F, H, W, 3] of `shape`."""
-    window = []
-    for have, want in zip(frames.shape[:3], shape, strict=True):
-        start = int(generator.integers(0, have - want + 1))
-        window.append(slice(start, start + want))
-    return frames[tuple(window)]
+def _random_window(have: tuple[int, ...], want: Shape, generator: np.random.Generator) -> Window:
+    """A window of `want` frames, rows and columns out of `have`."""
+    starts = [int(generator.integers(0, h - w + 1)) for h, w in zip(have[:3], want, strict=True)]
+    return tuple(slice(start, start + w) for start, w in zip(starts, want, strict=True))  # type: ignore[return-value]
 
 
 def _change(window: np.ndarray) -> int:

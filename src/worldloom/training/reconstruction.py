@@ -16,7 +16,7 @@ from worldloom.core.picture import write_picture
 from worldloom.core.seed import numpy_generator, torch_generator
 from worldloom.core.sheet import contact_sheet
 from worldloom.data.bucket import Batch, BatchPlan
-from worldloom.data.dataset import ClipDataset, CropConfig
+from worldloom.data.dataset import ClipDataset, CropConfig, Window
 from worldloom.data.manifest import Manifest
 from worldloom.training.guard import GuardConfig
 from worldloom.training.latent_basis import whiten
@@ -24,6 +24,7 @@ from worldloom.training.objective import Surroundings, TrainerConfig
 from worldloom.training.optimizer import OptimizerConfig
 from worldloom.training.pixel import moving_pixels, psnr, to_bytes, to_video
 from worldloom.training.schedule import ScheduleConfig
+from worldloom.training.subjects import MovingThings
 from worldloom.training.widening import widened
 from worldloom.vae.autoencoder import Autoencoder, AutoencoderConfig
 from worldloom.vae.losses import LossWeights, loss
@@ -73,10 +74,11 @@ class AutoencoderRecipe:
 
 @dataclass(frozen=True)
 class Clips:
-    """uint8 windows [B, F, H, W, 3] and their places in the global batch."""
+    """uint8 windows [B, F, H, W, 3], their places in the global batch, and how near things that move are."""
 
     frames: np.ndarray
     positions: Sequence[int]
+    near: np.ndarray | None = None
 
 
 class Reconstruction:
@@ -89,7 +91,8 @@ class Reconstruction:
         self.recipe, self.seed, self.device = recipe, surroundings.seed, surroundings.parallel.device
         training, heldout = Manifest.load(recipe.data.folders).split(recipe.data.heldout_permille)
         crop = recipe.data.crop
-        self.dataset = ClipDataset(training, crop, self.seed)
+        self.things = MovingThings(training) if recipe.loss.things != 1 else None
+        self.dataset = ClipDataset(training, crop, self.seed, self._worth if self.things else None)
         self.heldout = ClipDataset(heldout, CropConfig(), self.seed)
         self.plan = BatchPlan(
             self.dataset.shapes(), recipe.data.batch_pixels, lambda s: s[0] * s[1] * s[2], self.seed
@@ -99,8 +102,12 @@ class Reconstruction:
 
     def prepare(self, batch: Batch, positions: Sequence[int]) -> Clips:
         """Decode and crop the samples at `positions` of the batch."""
-        clips = [self.dataset.cropped(int(batch.indices[p]), batch.epoch) for p in positions]
-        return Clips(np.stack(clips), positions)
+        indices = [int(batch.indices[p]) for p in positions]
+        windows, clips = zip(*(self.dataset.windowed(index, batch.epoch) for index in indices), strict=True)
+        if self.things is None:
+            return Clips(np.stack(clips), positions)
+        near = [self.things.near(index, window) for index, window in zip(indices, windows, strict=True)]
+        return Clips(np.stack(clips), positions, np.stack(near))
 
     def loss(self, prepared: Clips, step: int) -> tuple[Tensor, dict[str, Tensor]]:
         """Mean loss over the clips, with one posterior sample each."""
@@ -114,7 +121,9 @@ class Reconstruction:
             ]
         )
         raw = mean + torch.exp(0.5 * logvar) * noise.to(self.device)
-        total, parts = loss(video, self.model.reconstruct(raw).float(), mean, logvar, self.recipe.loss)
+        near = None if prepared.near is None else torch.from_numpy(prepared.near)[:, None].to(self.device)
+        output = self.model.reconstruct(raw).float()
+        total, parts = loss(video, output, mean, logvar, self.recipe.loss, near)
         return total, {name: parts[name] for name in self.figures}
 
     def tokens(self, batch: Batch) -> int:
@@ -157,6 +166,12 @@ class Reconstruction:
         if self.recipe.whiten:
             whiten(model, self._measured())
         return model.train().requires_grad_(True)
+
+    def _worth(self, index: int, window: Window, frames: np.ndarray) -> float:
+        """Change from frame to frame near things that move, on every other pixel."""
+        assert self.things is not None
+        change = np.abs(np.diff(frames[:, ::2, ::2].astype(np.int16), axis=0)).sum(-1)
+        return float((change * self.things.near(index, window)[1:, ::2, ::2]).sum())
 
     def _measured(self) -> Iterator[Tensor]:
         """Clips [1, 3, F, H, W] over which the latents' statistics are taken."""

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from worldloom.data.dataset import ClipDataset
+from worldloom.data.dataset import ClipDataset, Window
 from worldloom.data.manifest import Manifest, Sample
 from worldloom.training.masking import Grid
 from worldloom.worlds.look import COLOURS
@@ -16,19 +16,43 @@ from worldloom.worlds.sight import on_screen
 
 REACH = 0.8
 """Deviation, in tokens, of the bell around a thing's centre: the truth has no sizes."""
+SPREAD = 0.09
+"""Deviation of the bell around the centre of a thing that moves, in heights of the picture."""
 NAMED = 0.5
 """How much a token must show of a thing to be called by its colour."""
 NOTHING = 0
 """The colour of tokens that show no thing; those of `COLOURS` follow in their order."""
 
 
+class MovingThings:
+    """Where the centres of the things that move are, in every frame of all takes."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        self.samples = manifest.samples
+        self.paths = [
+            paths(truth, sample)[:, [thing["moving"] for thing in truth["objects"]]]
+            for truth, sample in zip(_truths(manifest), manifest.samples, strict=True)
+        ]
+
+    def near(self, index: int, window: Window) -> Float[np.ndarray, "F H W"]:
+        """How near each pixel of a window is to a thing that moves: 1 at its centre, 0 far away."""
+        frames, rows, columns = window
+        height, width = self.samples[index].height, self.samples[index].width
+        centres = self.paths[index][frames] * np.array([height, width], np.float32) - 0.5
+        down = np.arange(rows.start, rows.stop, dtype=np.float32)[:, None] - centres[:, None, :, 0]
+        across = np.arange(columns.start, columns.stop, dtype=np.float32)[:, None] - centres[:, None, :, 1]
+        down, across = (np.nan_to_num(np.exp(-0.5 * (d / (SPREAD * height)) ** 2)) for d in (down, across))
+        near = np.zeros((len(centres), down.shape[1], across.shape[1]), np.float32)
+        for thing in range(centres.shape[1]):
+            np.maximum(near, down[:, :, None, thing] * across[:, None, :, thing], out=near)
+        return near
+
+
 class Subjects:
     """Where the centres of all things of all takes are in every frame, and their colours."""
 
     def __init__(self, manifest: Manifest) -> None:
-        dataset = ClipDataset(manifest)
-        truths = [dataset.meta(index)["truth"] for index in range(len(manifest.samples))]
-        dataset.close()
+        truths = _truths(manifest)
         self.paths = [paths(truth, sample) for truth, sample in zip(truths, manifest.samples, strict=True)]
         numbers = {name: number for number, name in enumerate(COLOURS, start=1)}
         self.colours = [
@@ -56,6 +80,13 @@ class Subjects:
         stride = (frames - 1) // max(1, grid[0] - 1)
         later = near[1:].reshape(grid[0] - 1, stride, *near.shape[1:]).max(1, initial=0.0)
         return torch.from_numpy(np.concatenate([near[:1], later])).float()
+
+
+def _truths(manifest: Manifest) -> list[dict]:
+    dataset = ClipDataset(manifest)
+    truths = [dataset.meta(index)["truth"] for index in range(len(manifest.samples))]
+    dataset.close()
+    return truths
 
 
 def paths(truth: dict, sample: Sample) -> Float[np.ndarray, "F things 2"]:

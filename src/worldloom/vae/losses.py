@@ -20,6 +20,8 @@ class LossWeights:
     square: weight of the squared error, which minds large errors on few pixels where `pixel`, the absolute one,
         minds small errors on many.
     motion: how much more a moving pixel weighs than a still one (5: five times).
+    things: how much more still it weighs near the centre of a thing that moves, which truth tells; a moving camera
+        makes everything move.
     motion_threshold: change between frames, in units of [-1, 1] summed over nothing but the largest channel,
         above which a pixel counts as moving; 0.06 is 8 grey levels of 255.
     motion_reach: pixels around a change that count as well.
@@ -31,19 +33,26 @@ class LossWeights:
     flicker: float = 0.0
     kl: float = 3e-4
     motion: float = 5.0
+    things: float = 1.0
     motion_threshold: float = 0.06
     motion_reach: int = 2
 
 
 def loss(
-    video: Tensor, reconstruction: Tensor, mean: Tensor, logvar: Tensor, weights: LossWeights | None = None
+    video: Tensor,
+    reconstruction: Tensor,
+    mean: Tensor,
+    logvar: Tensor,
+    weights: LossWeights | None = None,
+    near: Tensor | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Return the weighted sum and its parts, unweighted and detached.
 
-    `video` and `reconstruction` are [B, 3, F, H, W] in [-1, 1]; `mean` and `logvar` [B, C, f, h, w].
+    `video` and `reconstruction` are [B, 3, F, H, W] in [-1, 1]; `mean` and `logvar` [B, C, f, h, w]; `near`
+    [B, 1, F, H, W] in [0, 1] tells how near things that move are.
     """
     weights = weights or LossWeights()
-    importance = motion_importance(video, weights.motion, weights.motion_threshold, weights.motion_reach)
+    importance = importances(video, weights, near)
     error = reconstruction - video
     parts = {
         "pixel": charbonnier(error, importance),
@@ -59,21 +68,23 @@ def loss(
 
 
 @torch.no_grad()
-def motion_importance(video: Tensor, weight: float, threshold: float, reach: int) -> Tensor:
-    """Return [B, 1, F, H, W] with mean 1 per batch: `weight` where `video` moves, 1 where it is still, rescaled.
+def importances(video: Tensor, weights: LossWeights, near: Tensor | None = None) -> Tensor:
+    """Return [B, 1, F, H, W] with mean 1 per batch, more where `video` moves and most where a thing does.
 
     A pixel moves in frame i when it differs from frame i - 1 or i + 1, so that both the place an object leaves
     and the place it reaches count.
     """
-    if video.shape[2] == 1 or weight == 1:
+    things = weights.things if near is not None else 1.0
+    if video.shape[2] == 1 or weights.motion == things == 1:
         return torch.ones_like(video[:, :1])
-    changed = ((video[:, :, 1:] - video[:, :, :-1]).abs().amax(dim=1, keepdim=True) > threshold).to(
-        video.dtype
-    )
+    change = (video[:, :, 1:] - video[:, :, :-1]).abs().amax(dim=1, keepdim=True)
+    changed = (change > weights.motion_threshold).to(video.dtype)
     moving = torch.maximum(F.pad(changed, (0, 0, 0, 0, 1, 0)), F.pad(changed, (0, 0, 0, 0, 0, 1)))
+    reach = weights.motion_reach
     side = 2 * reach + 1
     dilated = F.max_pool3d(moving, (1, side, side), stride=1, padding=(0, reach, reach))
-    importance = 1 + (weight - 1) * dilated
+    extra = weights.motion - 1 if near is None else weights.motion * (1 + (things - 1) * near) - 1
+    importance = 1 + extra * dilated
     return importance / importance.mean()
 
 
