@@ -14,7 +14,7 @@ from worldloom.core.error import Failure
 from worldloom.core.seed import numpy_generator
 from worldloom.core.video import decode_bytes
 from worldloom.data.bucket import Shape
-from worldloom.data.manifest import Manifest, Sample
+from worldloom.data.manifest import Manifest
 from worldloom.data.shard import Shelf
 
 LANGUAGES = ("en", "zh")

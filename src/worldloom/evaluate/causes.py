@@ -23,7 +23,7 @@ from worldloom.evaluate.judge import Judge
 from worldloom.evaluate.judge_training import outcomes_of
 from worldloom.evaluate.physics import Continue, followed, scene_prompt
 from worldloom.evaluate.rerun import FIRST_SEED, GIVEN, SEEDS_PER_SUITE, Run, run, still_seeds
-from worldloom.evaluate.suite import Line, SuiteResult, share
+from worldloom.evaluate.suite import Line, SuiteResult, check_seed, share
 from worldloom.evaluate.tracker import Track, paths_of, track
 from worldloom.worlds.look import Paint
 from worldloom.worlds.stage import set_stage, simulate
@@ -94,8 +94,7 @@ class CauseSuite:
     def __post_init__(self) -> None:
         if not 1 <= self.num <= OFFSET:
             raise UsageError(f"the suite takes 1 to {OFFSET} pairs of each cause, not {self.num}")
-        if not 0 <= self.seed < 1000:
-            raise UsageError(f"the suite's seed is from 0 to 999, not {self.seed}")
+        check_seed(self.seed)
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from worldloom.core.sheet import contact_sheet
 from worldloom.evaluate.examples import SEED_BASE
 from worldloom.evaluate.seam import LUMA
 from worldloom.evaluate.studio import Studio
-from worldloom.evaluate.suite import Figure, Line, SuiteResult, median, share
+from worldloom.evaluate.suite import Figure, Line, SuiteResult, check_seed, median, share
 from worldloom.worlds.families import FAMILIES
 from worldloom.worlds.render import render_take
 
@@ -53,8 +53,7 @@ class DriftSuite:
                 f"the ends compared are {self.end_seconds:g} s long; more than 0 and at most half of the clip's "
                 f"{self.seconds:g} s are possible"
             )
-        if not 0 <= self.seed < 1000:
-            raise UsageError(f"the suite's seed is from 0 to 999, not {self.seed}")
+        check_seed(self.seed)
 
 
 @dataclass(frozen=True)

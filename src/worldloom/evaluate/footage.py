@@ -15,6 +15,7 @@ from worldloom.core.error import UsageError
 from worldloom.core.seed import derive_seed, numpy_generator
 from worldloom.evaluate.prompts import FIRST_SEED, LENGTHS, SEEDS_PER_SUITE, language_of
 from worldloom.evaluate.studio import Studio
+from worldloom.evaluate.suite import check_seed
 from worldloom.worlds.families import FAMILIES
 from worldloom.worlds.look import draw_look
 from worldloom.worlds.render import render_take
@@ -38,8 +39,7 @@ class FootageSuite:
     def __post_init__(self) -> None:
         if not 1 <= self.takes <= SECOND_SET:
             raise UsageError(f"the suite looks at 1 to {SECOND_SET} takes, not {self.takes}")
-        if not 0 <= self.seed < 1000:
-            raise UsageError(f"the suite's seed is from 0 to 999, not {self.seed}")
+        check_seed(self.seed)
         if self.num_frames < 9:
             raise UsageError(f"motion takes at least 9 frames, not {self.num_frames}")
 

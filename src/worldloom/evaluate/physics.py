@@ -27,10 +27,10 @@ from worldloom.evaluate.judge_training import outcomes_of
 from worldloom.evaluate.motion_match import Match, match, score
 from worldloom.evaluate.quantities import fall_accelerations, first_rebound, momentum
 from worldloom.evaluate.rerun import FIRST_SEED, GIVEN, SEEDS_PER_SUITE, UNCERTAIN, Run, run, still_seeds
-from worldloom.evaluate.suite import Figure, Line, SuiteResult, mean, median, share
+from worldloom.evaluate.suite import Figure, Line, SuiteResult, check_seed, mean, median, share
 from worldloom.evaluate.tracker import SMALLEST, Track, paths_of, track
 from worldloom.worlds.caption.grammar import caption_truth
-from worldloom.worlds.families import FAMILIES
+from worldloom.worlds.families import FAMILIES, check_families
 from worldloom.worlds.stage import FPS
 
 WANTED = 0.65
@@ -57,13 +57,10 @@ class PhysicsSuite:
     def __post_init__(self) -> None:
         if self.num < 1:
             raise UsageError(f"the suite continues at least 1 take, not {self.num}")
-        if not 0 <= self.seed < 1000:
-            raise UsageError(f"the suite's seed is from 0 to 999, not {self.seed}")
+        check_seed(self.seed)
         if self.num_frames < GIVEN + 8:
             raise UsageError(f"takes of the suite have at least {GIVEN + 8} frames, not {self.num_frames}")
-        unknown = sorted(set(self.families) - set(FAMILIES))
-        if unknown or not self.families:
-            raise UsageError(f"unknown world families {unknown}; there are {', '.join(FAMILIES)}")
+        check_families(self.families)
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,8 @@ from worldloom.evaluate.examples import SEED_BASE, main_objects
 from worldloom.evaluate.judge import Judge, Verdict
 from worldloom.evaluate.judge_training import answers_of, outcomes_of
 from worldloom.evaluate.labels import Labels, labels_of, says
-from worldloom.evaluate.suite import Figure, Line, SuiteResult, mean, share
-from worldloom.worlds.families import FAMILIES
+from worldloom.evaluate.suite import Figure, Line, SuiteResult, check_seed, mean, share
+from worldloom.worlds.families import FAMILIES, check_families
 from worldloom.worlds.render import render_take
 
 LANGUAGES = ("en", "zh")
@@ -57,11 +57,8 @@ class PromptSuite:
     def __post_init__(self) -> None:
         if not 1 <= self.num <= SEEDS_PER_SUITE:
             raise UsageError(f"the suite asks 1 to {SEEDS_PER_SUITE} prompts, not {self.num}")
-        if not 0 <= self.seed < 1000:
-            raise UsageError(f"the suite's seed is from 0 to 999, not {self.seed}")
-        unknown = sorted(set(self.families) - set(FAMILIES))
-        if unknown or not self.families:
-            raise UsageError(f"unknown world families {unknown}; there are {', '.join(FAMILIES)}")
+        check_seed(self.seed)
+        check_families(self.families)
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,13 @@ from typing import Any, Literal
 
 import numpy as np
 
+from worldloom.core.error import UsageError
 from worldloom.core.file import write_json
 from worldloom.core.picture import write_picture
 from worldloom.evaluate.interval import bootstrap, bootstrap_mean, resampled, wilson
+
+SEEDS = 1000
+"""A suite draws its takes by a seed from 0 to one below this."""
 
 Unit = Literal["", "%", "dB", "x", "px", "levels"]
 """How a value is read: "%" is a share of 1, "levels" are of 255, "x" is a ratio."""
@@ -49,6 +53,12 @@ def ratio(values: Sequence[float], others: Sequence[float]) -> Figure:
     means = [resampled(sample, np.mean) for sample in (values, others)]
     low, high = np.quantile(means[0] / np.maximum(means[1], 1e-12), [0.025, 0.975])
     return Figure(float(np.mean(values) / np.mean(others)), (float(low), float(high)), len(values))
+
+
+def check_seed(seed: int) -> None:
+    """Raise UsageError unless a suite can be drawn by this seed."""
+    if not 0 <= seed < SEEDS:
+        raise UsageError(f"the suite's seed is from 0 to {SEEDS - 1}, not {seed}")
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from worldloom.core.error import UsageError
 from worldloom.core.seed import derive_seed
 from worldloom.evaluate.examples import SEED_BASE
 from worldloom.evaluate.studio import Studio
+from worldloom.evaluate.suite import check_seed
 from worldloom.generate.board import Board, BoardCard
 from worldloom.generate.clip import Clip
 from worldloom.worlds.families import FAMILIES
@@ -41,8 +42,7 @@ class VerbSuite:
     def __post_init__(self) -> None:
         if not 1 <= self.takes <= MOST:
             raise UsageError(f"a verb is run on 1 to {MOST} takes, not {self.takes}")
-        if not 0 <= self.seed < 1000:
-            raise UsageError(f"the suite's seed is from 0 to 999, not {self.seed}")
+        check_seed(self.seed)
 
 
 @dataclass(frozen=True)

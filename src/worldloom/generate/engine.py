@@ -28,13 +28,10 @@ from worldloom.generate.window import Span
 from worldloom.text.encoder import TextEncoder
 from worldloom.text.image_encoder import ImageEncoder
 from worldloom.text.tokenizer import Tokenizer
-from worldloom.vae.autoencoder import CHUNK, Autoencoder
+from worldloom.vae.autoencoder import Autoencoder, in_pieces
 from worldloom.vae.tile import decoded_pieces, encode_tiled
 
 SAMPLERS = {"euler": euler, "heun": heun, "unipc": unipc}
-# Latent cells decoded at once, if that is more than a frame: four frames of 256 x 256 pixels. Of a 128 x 128 canvas five
-# latent frames take 0.25 s of a core together and 0.32 one by one.
-CELLS_AT_ONCE = 4096
 OnStep = Callable[[int, int], None]  # (steps done, steps in all)
 
 
@@ -117,7 +114,7 @@ class Engine:
             yield self._decode_tiled(latents.to(dtype), self.tile)
             return
         stream = self.vae.decoder_stream()
-        for chunk in latents.to(dtype).split(_at_once(latents), dim=2):
+        for chunk in in_pieces(latents.to(dtype)):
             with torch.inference_mode():
                 video = stream.push(chunk)
             yield to_frames(video)
@@ -203,8 +200,3 @@ class Engine:
         # with positions of their own, two pictures come as one sequence
         count = 1 if self.transformer.config.image_tokens is None else 2
         return self.image_encoder(reference.pictures(count)).repeat(batch, 1, 1)
-
-
-def _at_once(latents: Tensor) -> int:
-    """Return how many latent frames [1, C, f, h, w] to decode at once: of small ones several, which is quicker."""
-    return min(CHUNK, max(1, CELLS_AT_ONCE // (latents.shape[3] * latents.shape[4])))

@@ -43,9 +43,9 @@ EARLY_FORMAT: dict[str, Any] = {
 NOT_CONFIG = ("_class_name", "_diffusers_version", "_name_or_path", "clip_output")
 # The range in which diffusers' diagonal Gaussian holds the logarithm of the variance.
 LOGVAR_RANGE = (-30.0, 20.0)
-# Latent frames worked through at once outside training: a layer's set-up is shared by 16 frames of pixels, and
-# peak memory does not depend on the clip's length.
-CHUNK = 4
+# Latent frames worked through at once outside training share every layer's set-up, which pays for small pictures;
+# for large ones it only costs memory. At most so many frames, and so many latent cells where that is more than one.
+MOST_AT_ONCE, CELLS_AT_ONCE = 4, 2048
 
 
 @dataclass(frozen=True)
@@ -155,16 +155,18 @@ class Autoencoder(nn.Module):
     def encode(self, video: Tensor) -> Tensor:
         """Return normalised latents [B, C, f, h, w], the posterior's mean, of video [B, 3, 4n + 1, H, W]."""
         check_frames(video.shape[2], self.temporal_stride)
+        check_size(video.shape[3], video.shape[4], self.spatial_stride)
         stream = self.encoder_stream()
-        head = 1 + (CHUNK - 1) * self.temporal_stride
-        chunks = [video[:, :, :head], *video[:, :, head:].split(CHUNK * self.temporal_stride, dim=2)]
+        at_once = latent_frames_at_once(*(side // self.spatial_stride for side in video.shape[3:]))
+        head = 1 + (at_once - 1) * self.temporal_stride
+        chunks = [video[:, :, :head], *video[:, :, head:].split(at_once * self.temporal_stride, dim=2)]
         return torch.cat([stream.push(chunk) for chunk in chunks if chunk.shape[2]], dim=2)
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> Tensor:
         """Return video [B, 3, 4f - 3, H, W] in [-1, 1] of normalised latents [B, C, f, h, w]."""
         stream = self.decoder_stream()
-        return torch.cat([stream.push(chunk) for chunk in latents.split(CHUNK, dim=2)], dim=2)
+        return torch.cat([stream.push(chunk) for chunk in in_pieces(latents)], dim=2)
 
     def encoder_stream(self) -> EncoderStream:
         """Return a stream that encodes a clip pushed in pieces of any length, in constant memory."""
@@ -249,6 +251,16 @@ def config_of(values: Mapping[str, Any]) -> AutoencoderConfig:
         raise UsageError(f"this folder holds a {name}, an autoencoder must be an {CLASS_NAME}")
     fields = {key: value for key, value in values.items() if key not in NOT_CONFIG}
     return from_dict(AutoencoderConfig, EARLY_FORMAT | fields)
+
+
+def latent_frames_at_once(height: int, width: int) -> int:
+    """Return how many latent frames of `height` x `width` cells to work through at once."""
+    return min(MOST_AT_ONCE, max(1, CELLS_AT_ONCE // (height * width)))
+
+
+def in_pieces(latents: Tensor) -> tuple[Tensor, ...]:
+    """Cut [B, C, f, h, w] along time into as many frames as are worked through at once."""
+    return latents.split(latent_frames_at_once(*latents.shape[3:]), dim=2)
 
 
 def check_frames(frames: int, stride: int) -> None:

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from worldloom.core.error import UsageError
 from worldloom.nn.causal_conv import CausalConv3d, StreamState
-from worldloom.vae.autoencoder import CHUNK, Autoencoder, check_frames, check_size
+from worldloom.vae.autoencoder import Autoencoder, check_frames, check_size, in_pieces
 from worldloom.vae.decoder import Decoder
 from worldloom.vae.encoder import Encoder
 from worldloom.vae.patch import fold_patches, unfold_patches
@@ -163,7 +163,7 @@ def _finer(cells: slice, scale: int) -> slice:
 def _decoder_grid(autoencoder: Autoencoder, latents: Tensor) -> Tensor:
     """Return what the decoder's middle makes of the whole clip, [B, C, f, h, w]."""
     state, parts = StreamState(), []
-    for chunk in latents.split(CHUNK, dim=2):
+    for chunk in in_pieces(latents):
         z = autoencoder.post_quant_conv(autoencoder.denormalise(chunk))
         z = z.contiguous(memory_format=torch.channels_last_3d)
         parts.append(autoencoder.decoder.at_latent_grid(z, state))
@@ -187,7 +187,7 @@ def _to_latent_grid(autoencoder: Autoencoder, chunk: Tensor, state: StreamState)
 
 def _posterior_mean(autoencoder: Autoencoder, grid: Tensor) -> Tensor:
     state, parts = StreamState(), []
-    for chunk in grid.split(CHUNK, dim=2):
+    for chunk in in_pieces(grid):
         x = chunk.contiguous(memory_format=torch.channels_last_3d)
         x = autoencoder.quant_conv(autoencoder.encoder.at_latent_grid(x, state))
         state.first = False

@@ -15,7 +15,7 @@ from worldloom.core.picture import write_picture
 from worldloom.core.progress import progress
 from worldloom.core.video_writer import VideoWriter
 from worldloom.worlds.dataset import write_dataset
-from worldloom.worlds.families import FAMILIES
+from worldloom.worlds.families import FAMILIES, check_families
 from worldloom.worlds.look import CAMERA_MOVES, COLOURS, FLOORS, MATERIALS, MOODS
 from worldloom.worlds.plan import DatasetPlan
 from worldloom.worlds.recaption import recaption as rewrite_captions
@@ -64,8 +64,7 @@ def render(
     quiet: bool = False,
 ) -> dict[str, Any]:
     """Renders one take to an mp4 (or a picture, by suffix), its truth to JSON, masks and depth to `arrays` (.npz)."""
-    if family not in FAMILIES:
-        raise UsageError(f"no world family called {family!r}; there are {', '.join(FAMILIES)}")
+    check_families([family])
     if not (16 <= width <= MAX_SIDE and 16 <= height <= MAX_SIDE):
         raise UsageError(f"size {width}x{height} is outside 16x16 to {MAX_SIDE}x{MAX_SIDE}")
     if not 0 < seconds <= MAX_SECONDS:

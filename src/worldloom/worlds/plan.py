@@ -9,7 +9,7 @@ from typing import Any
 from worldloom.core.error import UsageError
 from worldloom.core.seed import numpy_generator
 from worldloom.worlds.composition import UNSEEN, is_unseen
-from worldloom.worlds.families import FAMILIES
+from worldloom.worlds.families import FAMILIES, check_families
 from worldloom.worlds.families import family as find_family
 from worldloom.worlds.look import Paint, draw_look
 from worldloom.worlds.stage import FPS
@@ -44,9 +44,7 @@ class DatasetPlan:
     def __post_init__(self) -> None:
         if self.takes < 1:
             raise UsageError(f"a dataset needs at least 1 take, not {self.takes}")
-        unknown = sorted(set(self.families) - set(FAMILIES))
-        if unknown or not self.families:
-            raise UsageError(f"unknown world families {unknown}; there are {', '.join(FAMILIES)}")
+        check_families(self.families)
         if not 0 <= self.seed <= ANOTHER - self.takes:
             raise UsageError(
                 f"seeds of a dataset lie from 0 to {ANOTHER - 1}, not {self.seed} to {self.seed + self.takes - 1}"

@@ -1,5 +1,7 @@
 """The families of simulated worlds, one module each."""
 
+from collections.abc import Sequence
+
 from worldloom.core.error import UsageError
 from worldloom.worlds.families.basketball import Basketball
 from worldloom.worlds.families.billiards import Billiards
@@ -42,6 +44,18 @@ def family(name: str) -> Family:
     Raises:
         UsageError: no such family; names those there are.
     """
-    if name not in FAMILIES:
-        raise UsageError(f"no world family called {name!r}; there are {', '.join(FAMILIES)}")
+    check_families([name])
     return FAMILIES[name]
+
+
+def check_families(names: Sequence[str]) -> None:
+    """Refuse names of no family, and no names at all.
+
+    Raises:
+        UsageError: names them, and the families there are.
+    """
+    unknown = [repr(name) for name in names if name not in FAMILIES]
+    if unknown:
+        raise UsageError(f"no world family called {', '.join(unknown)}; there are {', '.join(FAMILIES)}")
+    if not names:
+        raise UsageError(f"at least one world family is needed; there are {', '.join(FAMILIES)}")
