@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from worldloom.training.latent_basis import RIDGE, WHITE_LOGVAR, value_in_pixels, whiten
+from worldloom.training.latent_basis import RIDGE, WHITE_LOGVAR, revive, value_in_pixels, whiten
 from worldloom.vae import presets
 from worldloom.vae.autoencoder import Autoencoder
 
@@ -16,6 +16,9 @@ def model() -> Autoencoder:
         # Latent directions of very different size, and not at the origin.
         model.quant_conv.weight.mul_(torch.tensor([9.0, 3.0, 1.0, 0.5] * 2).view(-1, 1, 1, 1, 1))
         model.quant_conv.bias.add_(0.7)
+        # A posterior as sure of itself as a trained one.
+        model.quant_conv.weight[4:] = 0
+        model.quant_conv.bias[4:] = -9
     return model
 
 
@@ -41,6 +44,21 @@ def test_whitening_gives_unit_covariance_and_the_same_pixels(model, videos):
     values = torch.linalg.eigvalsh(covariance(model, videos))
     assert values.min() > 0.3 and values.max() < 1 + RIDGE
     assert torch.equal(model.posterior(videos[0])[1].unique(), torch.tensor([WHITE_LOGVAR]))
+
+
+@torch.no_grad()
+def test_directions_that_drown_in_noise_begin_anew(model, videos):
+    # Two directions across all channels carry nothing, and the decoder minds where they stand.
+    dead = torch.linalg.qr(torch.randn(4, 2)).Q
+    weight = model.quant_conv.weight[:4].flatten(1)
+    model.quant_conv.weight[:4] = (weight - dead @ dead.T @ weight).view(4, 8, 1, 1, 1)
+    before = copy_of(model, videos[0])
+    assert torch.linalg.eigvalsh(covariance(model, videos))[1] < 1e-9
+    assert revive(model, videos) == 2
+    assert torch.allclose(copy_of(model, videos[0]), before, atol=1e-4)
+    assert torch.linalg.eigvalsh(covariance(model, videos))[0] > 1e-3
+    untouched = model.quant_conv.weight.clone()
+    assert revive(model, videos) == 0 and torch.equal(model.quant_conv.weight, untouched)
 
 
 @torch.no_grad()

@@ -17,6 +17,8 @@ from worldloom.vae.autoencoder import Autoencoder
 RIDGE = 1e-3
 # Log-variance of the posterior after whitening: noise of a tenth of a latent's deviation.
 WHITE_LOGVAR = -4.5
+# Directions whose means vary less than this beside the posterior's noise carry nothing: under half a bit.
+DEAD = 1.0
 # Deviation of the noise that probes what a latent direction changes in the pixels.
 PROBE = 0.1
 
@@ -26,8 +28,10 @@ def whiten(model: Autoencoder, videos: Iterable[Tensor]) -> None:
     """Give raw latents zero mean and unit covariance over `videos` [1, 3, F, H, W], reconstructions unchanged.
 
     The matrix is symmetric (ZCA), so that channels keep their meaning. The posterior's log-variance starts anew
-    at a constant: its old values belong to the old basis.
+    at a constant: its old values belong to the old basis. Dead directions are revived first.
     """
+    videos = list(videos)
+    revive(model, videos)
     mean, covariance = _moments(model, videos)
     values, vectors = torch.linalg.eigh(covariance)
     scale = (values + RIDGE * values.mean()).rsqrt()
@@ -35,6 +39,34 @@ def whiten(model: Autoencoder, videos: Iterable[Tensor]) -> None:
     weight, bias = _layer(model.quant_conv)
     weight[model.config.z_dim :] = 0
     bias[model.config.z_dim :] = WHITE_LOGVAR
+
+
+@torch.no_grad()
+def revive(model: Autoencoder, videos: Iterable[Tensor]) -> int:
+    """Begin anew the latent directions that tell nothing of `videos` [1, 3, F, H, W]; returns how many there are.
+
+    A direction that drowns in the posterior's noise (`DEAD`) is of no use to the decoder, so nothing teaches the
+    encoder to fill it again: in the autoencoder of 2026-11-22 ten of 48 were so. The decoder is turned away from
+    such directions, and the encoder puts random features there, whose weights come from torch's global generator.
+    Reconstructions change by what the dead directions told, which is next to nothing.
+    """
+    moments = [model.posterior(video) for video in videos]
+    means = torch.cat([mean.flatten(2)[0] for mean, _ in moments], dim=1).double()
+    noise = torch.cat([logvar.flatten(2)[0] for _, logvar in moments], dim=1).double().exp().mean(1).sqrt()
+    ratios, vectors = torch.linalg.eigh(torch.cov(means) / noise / noise[:, None])
+    dead = vectors[:, ratios < DEAD]
+    if not dead.shape[1]:
+        return 0
+    told = noise[:, None] * (dead @ dead.T) / noise  # what of a latent lies in dead directions
+    weight, bias = _layer(model.post_quant_conv)
+    columns = weight.flatten(1).double()
+    bias.add_(columns @ told @ means.mean(1))
+    weight.copy_((columns - columns @ told).view_as(weight))
+    weight, _ = _layer(model.quant_conv)
+    fresh = torch.randn(dead.shape[1], weight.shape[1], dtype=torch.float64) * weight.shape[1] ** -0.5
+    directions = torch.linalg.qr(noise[:, None] * dead).Q
+    weight[: len(noise)].add_((directions @ fresh).view_as(weight[: len(noise)]))
+    return dead.shape[1]
 
 
 @torch.no_grad()
