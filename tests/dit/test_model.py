@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from tests.dit.reference import SMALL, relative_difference
 from worldloom.core.error import Failure, UsageError
 from worldloom.dit.config import TransformerConfig
-from worldloom.dit.context import TextContext
+from worldloom.dit.context import ALIGNED, TextContext, prompt_rows
 from worldloom.dit.model import WEIGHTS_FILE, Transformer
 
 
@@ -104,6 +104,13 @@ def test_rows_past_the_length_do_not_matter():
     rubbish[1, 2] = 1e9
     actual = model(latents, t, model.prepare_text(rubbish, lengths))
     torch.testing.assert_close(actual, model(latents, t, model.prepare_text(words, lengths)))
+
+
+def test_a_prompt_takes_whole_blocks_of_rows():
+    assert [prompt_rows(words) for words in (0, 15, 16)] == [ALIGNED, ALIGNED, 2 * ALIGNED]
+    context = Transformer(SMALL).prepare_text(torch.randn(1, 5, SMALL.text_size))
+    assert context.bias.shape == (1, 1, 1, ALIGNED) and context.text[0][0].shape[2] == ALIGNED
+    assert context.bias.isfinite().flatten().tolist() == [True] * 6 + [False] * (ALIGNED - 6)
 
 
 def test_context_expands_and_joins():

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 Pair = tuple[Tensor, Tensor]
 
+# Rows of a prompt come in multiples of this: fused attention over 48 keys takes 0.42 ms where 40 take 0.76 and 63 take
+# 1.01 (bf16, 2 x 6 heads x 320 queries x 64 channels, one core with AMX; fp32 0.64, 0.90 and 1.27).
+ALIGNED = 16
+
 
 @dataclass(frozen=True)
 class TextContext:
@@ -80,6 +84,11 @@ def _cat_pairs(contexts: Sequence[tuple[Pair, ...]]) -> tuple[Pair, ...]:
     )
 
 
+def prompt_rows(words: int) -> int:
+    """Return how many rows a prompt of so many words takes: one for all padding, and none but whole blocks of rows."""
+    return -(-(words + 1) // ALIGNED) * ALIGNED
+
+
 def collapse_padding(
     text_embeds: Float[Tensor, "B L S"], lengths: Int[Tensor, " B"] | None, text_length: int
 ) -> tuple[Float[Tensor, "B M S"], Float[Tensor, "B 1 1 M"]]:
@@ -87,7 +96,8 @@ def collapse_padding(
 
     Wan pads a prompt with zero vectors to `text_length` rows and attends to all of them. n equal rows with score
     s weigh n exp(s) = exp(s + log n): one such row with bias log n gives the same attention, exactly, at 1/20 of
-    the keys. Rows past a sample's length are ignored whatever they hold.
+    the keys. Rows past a sample's length are ignored whatever they hold, and so are those that fill up to a multiple
+    of `ALIGNED` rows.
     """
     batch, rows, _ = text_embeds.shape
     if lengths is None:
@@ -96,8 +106,9 @@ def collapse_padding(
     longest = int(lengths.max())
     if longest > min(rows, text_length) or int(lengths.min()) < 0:
         raise ValueError(f"text lengths {lengths.tolist()} are not all within 0..{min(rows, text_length)}")
-    embeds = F.pad(text_embeds[:, :longest], (0, 0, 0, 1))
-    absent = torch.arange(longest + 1, device=lengths.device) >= lengths[:, None]
+    aligned = prompt_rows(longest)
+    embeds = F.pad(text_embeds[:, :longest], (0, 0, 0, aligned - longest))
+    absent = torch.arange(aligned, device=lengths.device) >= lengths[:, None]
     bias = torch.zeros(absent.shape, device=lengths.device).masked_fill(absent, float("-inf"))
-    bias[:, -1] = (text_length - lengths).float().log()
+    bias[:, longest] = (text_length - lengths).float().log()
     return embeds, bias[:, None, None, :]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from worldloom.dit.config import TransformerConfig
+from worldloom.dit.context import prompt_rows
 
 
 def flops_per_sample(
@@ -12,12 +13,12 @@ def flops_per_sample(
 ) -> int:
     """Return the floating-point operations that one sample costs; a multiply-add counts two.
 
-    `tokens` are video tokens, `text_tokens` the words of the prompt (the padding row is added here), `levels`
+    `tokens` are video tokens, `text_tokens` the words of the prompt (rows of padding are added here), `levels`
     the distinct noise levels, for which modulation is computed. Only matrix products count. Training is three
     times the forward pass, prompt included; a sampling step uses the cached prompt and pays for none of it.
     """
     width, depth = config.hidden_size, config.depth
-    words = text_tokens + 1
+    words = prompt_rows(text_tokens)
     patch = math.prod(config.patch_size)
     projections = 2 * (
         6 * width * width + 2 * width * config.ffn_size

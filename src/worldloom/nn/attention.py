@@ -10,12 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# Key lengths up to which batched matrix products with an explicit softmax beat the fused kernel on a CPU.
-# fp32 (8 x 6 heads x 320 queries x 64 channels, forward + backward, one core): 25 keys 4.6 ms against 6.5 ms
-# fused; 320 keys 37 ms against 36 ms. bf16 with gradients: explicit wins 2-5x up to about 512 keys, the fused
-# kernel from about 1,024 (its backward is slow).
-EXPLICIT_KEYS_FP32 = 64
-EXPLICIT_KEYS_BF16_BACKWARD = 512
+# Keys up to which batched matrix products with an explicit softmax beat the fused kernel on a CPU, in bf16 with
+# gradients: 2-5x up to about 512 keys, for the fused kernel's backward is slow; it leads from about 1,024. In fp32 the
+# two are level (6 x 6 heads x 320 queries x 64 channels, forward and backward, one core: 32 keys 5.3 and 4.9 ms, 96 keys
+# 12.1 and 12.3), and without gradients the fused one leads everywhere.
+EXPLICIT_KEYS = 512
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -32,13 +31,9 @@ def attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None = None
 
 
 def _explicit_is_faster(query: Tensor, key: Tensor, value: Tensor) -> bool:
-    if query.device.type != "cpu":
+    if query.device.type != "cpu" or query.dtype == torch.float32 or key.shape[2] > EXPLICIT_KEYS:
         return False
-    keys = key.shape[2]
-    if query.dtype == torch.float32:
-        return keys <= EXPLICIT_KEYS_FP32
-    needs_backward = torch.is_grad_enabled() and any(x.requires_grad for x in (query, key, value))
-    return needs_backward and keys <= EXPLICIT_KEYS_BF16_BACKWARD
+    return torch.is_grad_enabled() and any(x.requires_grad for x in (query, key, value))
 
 
 def _explicit(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None) -> Tensor:
