@@ -38,7 +38,7 @@ class StepsConfig:
 
     steps: int = 4
     teacher_steps: int = 2
-    guidance_scale: float = 5.0
+    guidance_scale: float = 3.5
     shift: float = 3.0
     adapter: str = ""
 
