@@ -57,7 +57,9 @@ def truth(color: str, clip: np.ndarray) -> dict:
         "camera": [view] * len(clip),
         "family": "square",
         "look": {"floor": "shaded", "mood": "noon", "camera_move": "still"},
-        "objects": [{"noun": "square", "colour": color, "material": "matte", "moving": True, "position": places}],
+        "objects": [
+            {"noun": "square", "colour": color, "material": "matte", "moving": True, "position": places}
+        ],
         "facts": {"outcome": "moved"},
     }
 
