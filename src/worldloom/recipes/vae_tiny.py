@@ -1,4 +1,4 @@
-"""The autoencoder in the package, 4x8x8 with 48 channels, in two stages, and a toy one for tests."""
+"""The autoencoder in the package, 4x8x8 with 64 channels, in two stages, and a toy one for tests."""
 
 from dataclasses import replace
 

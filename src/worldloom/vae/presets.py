@@ -72,8 +72,8 @@ def wan22() -> AutoencoderConfig:
 
 
 def tiny() -> AutoencoderConfig:
-    """Worldloom's own: 4x8x8, 48 channels, the Wan 2.2 layout with three stages."""
-    return _small(base_dim=32, z_dim=48)
+    """Worldloom's own: 4x8x8, 64 channels, the Wan 2.2 layout with three stages."""
+    return _small(base_dim=32, z_dim=64)
 
 
 def wide() -> AutoencoderConfig:
