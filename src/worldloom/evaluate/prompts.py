@@ -38,6 +38,8 @@ OF_CEILING = {"family": 0.97, "colour": 0.95, "count": 0.85, "camera": 0.85, "ou
 """Share of what real renders score that is wanted of a model."""
 GAP = {"languages": 0.03, "compositions": 0.10}
 """By how much the second may fall short of the first: Chinese of English, never seen of seen."""
+FEWEST = 10
+"""Answers below which a row is not judged: two of two are no proof."""
 
 Painter = Callable[[str, int], np.ndarray]
 """A prompt and a seed to a clip, uint8 [F, H, W, 3]."""
@@ -228,8 +230,9 @@ def lines(answers: Sequence[Answer], held_out: Sequence[str] = ()) -> list[Line]
 def _question(answers: Sequence[Answer], question: str) -> Line:
     line = _row(question, answers, question)
     wanted = OF_CEILING.get(question)
-    if wanted is None or line.model.value is None or line.real.value is None:
+    if wanted is None or min(line.model.count, line.real.count) < FEWEST:
         return line
+    assert line.model.value is not None and line.real.value is not None
     met = line.model.value >= wanted * line.real.value
     return Line(line.what, line.model, line.real, "%", f"{wanted:.0%} of real", met)
 
@@ -244,9 +247,10 @@ def _compared(
             _row(f"{name}: {question}", group, question) for name, group in ((first, ones), (second, others))
         )
         rows.append(one)
-        if one.model.value is None or other.model.value is None:
+        if min(one.model.count, other.model.count) < FEWEST:
             rows.append(other)
             continue
+        assert one.model.value is not None and other.model.value is not None
         met = other.model.value >= one.model.value - gap
         rows.append(Line(other.what, other.model, other.real, "%", f"within {100 * gap:.0f} points", met))
     return rows
