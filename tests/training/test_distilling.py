@@ -58,7 +58,7 @@ def test_the_teacher_takes_guided_steps_to_the_next_of_the_students(objective):
         level = torch.full_like(canvases.t, float(here))
         with torch.no_grad():
             with_words, without = (objective.teacher(x, level, words) for words in (told, untold))
-        x = x - (here - there) * (without + 5.0 * (with_words - without))
+        x = x - (here - there) * (without + objective.few.guidance_scale * (with_words - without))
     assert torch.allclose(end, x, atol=1e-4)
 
 
