@@ -20,7 +20,7 @@ SENTENCE := a tower of red blocks is struck by a ball on grass
 
 demo: $(VENV)/package.done
 	@mkdir -p out
-	$(VENV)/bin/worldloom generate "$(SENTENCE)" --seconds 1 --seed 1 --force -o $(DEMO)
+	$(VENV)/bin/worldloom generate "$(SENTENCE)" --seconds 2 --seed 1 --force -o $(DEMO)
 
 test: $(VENV)/test.done check
 	@.ci/system-packages
