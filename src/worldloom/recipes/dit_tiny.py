@@ -21,7 +21,7 @@ CHANNELS = autoencoders.tiny().z_dim
 
 
 def dit_tiny() -> DenoisingRecipe:
-    """Two hours on two CPU cores over latents of `vae_white`: twelve 17-frame clips or sixty pictures a batch.
+    """Two hours on two CPU cores over latents of `vae_white`: twelve clips of 17 frames, six of 33 or sixty pictures.
 
     Begins best from `dit_pictures` (`--start_from=runs/dit_pictures/ema`). The text encoder of `text_tiny` is held
     still: trained along, it collapsed at the transformer's rate and learnt next to nothing at a tenth of it.
