@@ -22,8 +22,9 @@ from worldloom.vae import presets
 
 TOLERANCE = 0.4
 CONFIG = TransformerConfig(hidden_size=384, num_heads=6, depth=2, ffn_size=1536, text_size=64)
-RUN = Run(CONFIG, presets.tiny(), (1, 64, 4, 40, 48), 2, torch.float32)
-MEASURED = {"painting": RUN, "decoding": replace(RUN, latents=(1, 64, 2, 24, 24))}
+VAE = presets.tiny()
+RUN = Run(CONFIG, VAE, (1, VAE.z_dim, 4, 40, 48), 2, torch.float32)
+MEASURED = {"painting": RUN, "decoding": replace(RUN, latents=(1, VAE.z_dim, 2, 24, 24))}
 MEASURE = """
 import json, sys
 from pathlib import Path
@@ -89,7 +90,7 @@ def test_the_estimate_is_near_the_measured_peak(kind: str) -> None:
 
 
 def test_tiles_and_smaller_runs_need_less() -> None:
-    large = replace(RUN, latents=(1, 64, 4, 160, 160))
+    large = replace(RUN, latents=(1, VAE.z_dim, 4, 160, 160))
     assert replace(large, tile=128).decoding() < 0.5 * large.decoding()
     assert replace(RUN, branches=1).painting() < 0.6 * RUN.painting()
     assert replace(RUN, dtype=torch.bfloat16).painting() < 0.8 * RUN.painting()
@@ -133,7 +134,7 @@ def test_offload_is_named_where_it_fits(tmp_path: Path, monkeypatch: pytest.Monk
     ],
 )
 def test_the_advice_makes_it_fit(left, streamed, says: str, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
-    run = replace(RUN, latents=(1, 64, 2, 120, 120))
+    run = replace(RUN, latents=(1, VAE.z_dim, 2, 120, 120))
     limit(monkeypatch, left(run.painting(), run.decoding()))
     with pytest.raises(UsageError, match=rf"this run needs about .* are left on cpu; {says}"):
         memory.check_run(run, 10**6, streamed, torch.device("cpu"), force=False)
