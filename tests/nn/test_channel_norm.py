@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from worldloom.nn import channel_norm
+from worldloom.nn import pieces
 from worldloom.nn.channel_norm import ChannelRMSNorm, ChannelRMSNormSiLU
 
 
@@ -26,7 +26,7 @@ def formula(x: torch.Tensor, gamma: torch.Tensor, front: int) -> torch.Tensor:
 def test_fused_norm_and_its_gradients_equal_the_formula(
     monkeypatch: pytest.MonkeyPatch, block: int, front: int, layout: torch.memory_format
 ) -> None:
-    monkeypatch.setattr(channel_norm, "BLOCK", block)
+    monkeypatch.setattr(pieces, "VALUES", block)
     norm = norm_with_gains(8)
     x = torch.randn(2, 8, 3, 5, 6).to(memory_format=layout).requires_grad_()
     out, expected = norm(x, front), formula(x, norm.gamma, front)

@@ -1,7 +1,10 @@
+import pytest
 import torch
 import torch.nn.functional as F
 
+from worldloom.nn import pieces
 from worldloom.nn.qk_norm import QKNorm
+from worldloom.nn.rope import apply_rope, rope_table
 
 
 def test_value_and_gradients_are_rms_norm():
@@ -47,3 +50,33 @@ def test_other_dtypes_keep_theirs():
     torch.testing.assert_close(
         norm.double()(x.double()), F.rms_norm(x.double(), (8,), norm.weight.double(), 1e-6)
     )
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_norm_and_rotation_in_one_are_one_after_the_other(monkeypatch, dtype):
+    monkeypatch.setattr(pieces, "VALUES", 7 * 36)  # 24 tokens in pieces of 7
+    grid, heads, size = (2, 3, 4), 3, 12
+    norm, table = QKNorm(heads * size, eps=1e-6), rope_table(grid, size)
+    torch.nn.init.normal_(norm.weight)
+    x, grad = (torch.randn(2, 24, heads * size).to(dtype) for _ in range(2))
+    x.requires_grad_()
+    wide = x.detach().double().requires_grad_()
+    expected = F.rms_norm(wide, (heads * size,), norm.weight.double(), 1e-6)
+    expected = apply_rope(expected.unflatten(-1, (heads, size)), table.double()).flatten(-2)
+    actual = norm(x, table)
+    assert actual.dtype == dtype
+    tolerance = 1e-5 if dtype == torch.float32 else 0.02
+    torch.testing.assert_close(actual.double(), expected, atol=tolerance, rtol=tolerance)
+    ours = torch.autograd.grad(actual, [x, norm.weight], grad)
+    theirs = torch.autograd.grad(expected, [wide, norm.weight], grad.double())
+    for one, other in zip(ours, theirs, strict=True):
+        scale = other.abs().max()
+        torch.testing.assert_close(
+            one.double() / scale, other.double() / scale, atol=tolerance, rtol=tolerance
+        )
+
+
+def test_a_compiler_gets_the_same():
+    norm, table = QKNorm(24, eps=1e-6), rope_table((1, 2, 3), 12)
+    x = torch.randn(2, 6, 24)
+    torch.testing.assert_close(torch.compile(norm, backend="eager")(x, table), norm(x, table))

@@ -12,7 +12,6 @@ from worldloom.dit.embedding import FeedForward
 from worldloom.nn.attention import attend
 from worldloom.nn.modulation import add_gated, norm_modulate
 from worldloom.nn.qk_norm import QKNorm
-from worldloom.nn.rope import apply_rope
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
@@ -42,8 +41,8 @@ class SelfAttention(Attention):
     """Every video token attends to every other; positions enter by rotation of queries and keys."""
 
     def forward(self, x: Float[Tensor, "B N D"], rope: Float[Tensor, "N 1 K/2 2"]) -> Float[Tensor, "B N D"]:
-        query = apply_rope(self.heads(self.norm_q(self.to_q(x))), rope)
-        key = apply_rope(self.heads(self.norm_k(self.to_k(x))), rope)
+        query = self.heads(self.norm_q(self.to_q(x), rope))
+        key = self.heads(self.norm_k(self.to_k(x), rope))
         value = self.heads(self.to_v(x))
         return self.join(attend(query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2)))
 

@@ -11,10 +11,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 # Keys up to which batched matrix products with an explicit softmax beat the fused kernel on a CPU, in bf16 with
-# gradients: 2-5x up to about 512 keys, for the fused kernel's backward is slow; it leads from about 1,024. In fp32 the
-# two are level (6 x 6 heads x 320 queries x 64 channels, forward and backward, one core: 32 keys 5.3 and 4.9 ms, 96 keys
-# 12.1 and 12.3), and without gradients the fused one leads everywhere.
-EXPLICIT_KEYS = 512
+# gradients, for the fused kernel's backward is slow (6 heads of 64 channels, forward and backward, one core with AMX: 6 x
+# 320 queries and keys 17 and 31 ms, 3 x 576 24 and 48, 2 x 1,024 49 and 68). In fp32 the two are level (6 x 320 queries:
+# 32 keys 5.3 and 4.9 ms, 96 keys 12.1 and 12.3), and without gradients the fused one leads everywhere.
+EXPLICIT_KEYS = 1024
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None = None) -> Tensor:

@@ -9,11 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from worldloom.nn.pieces import pieces
+
 # A pixel whose channels are all zero stays zero; the floor is torch.nn.functional.normalize's.
 MIN_LENGTH = 1e-12
-# Values worked on at once, 512 kB in fp32: five passes over them stay inside a core's second-level cache.
-# On a clip of 17 x 64 x 64 x 32 that is 2.4 times as fast as five passes over memory.
-BLOCK = 131_072
 
 
 class ChannelRMSNorm(nn.Module):
@@ -45,7 +44,7 @@ class ChannelRMSNormSiLU(ChannelRMSNorm):
 
 
 class _NormSiLU(torch.autograd.Function):
-    """silu(x / |x| * gain) behind `front` zero frames, block by block.
+    """silu(x / |x| * gain) behind `front` zero frames, piece by piece.
 
     With n = x / |x| and y = n * gain: dy = silu'(y) * dout, dgain = sum(dy * n), and since n has length 1,
     dx = (dy * gain - n (n . dy * gain)) / |x|.
@@ -60,7 +59,7 @@ class _NormSiLU(torch.autograd.Function):
         out[:, :front] = 0
         out_rows = out.view(batch, -1, channels)[:, front * height * width :]
         inverse = torch.empty(*rows.shape[:2], 1, dtype=torch.float32, device=x.device)
-        for part in _blocks(rows):
+        for part in pieces(rows):
             # bf16 is widened once: products of bf16 and fp32 would widen it in each.
             wide = rows[part].float()
             inv = _inverse_length(wide, out=inverse[part])
@@ -82,7 +81,7 @@ class _NormSiLU(torch.autograd.Function):
         grad_rows = grad_out.reshape(rows.shape) if batch == 1 else grad_out.flatten(1, 3)
         grad_x = torch.empty_like(rows)
         grad_gain = torch.zeros_like(gain32)
-        for part in _blocks(rows):
+        for part in pieces(rows):
             inv = inverse[part]
             unit = rows[part].float() * inv
             grad_y = torch.ops.aten.silu_backward(grad_rows[part].float(), unit * gain32)
@@ -96,13 +95,6 @@ class _NormSiLU(torch.autograd.Function):
                 grad_x[part] = grad_y.mul_(inv)
         grad_x = grad_x.view(batch, -1, height, width, channels).permute(0, 4, 1, 2, 3)
         return grad_x, grad_gain.to(gain.dtype), None
-
-
-def _blocks(rows: Tensor) -> list[tuple[int, slice]]:
-    """Cut [B, N, C] into pieces of about BLOCK values that lie in one piece of memory."""
-    batch, count, channels = rows.shape
-    step = max(BLOCK // channels, 1) if rows.device.type == "cpu" else count
-    return [(b, slice(i, i + step)) for b in range(batch) for i in range(0, count, step)]
 
 
 def _inverse_length(rows: Tensor, out: Tensor) -> Tensor:

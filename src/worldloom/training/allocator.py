@@ -1,0 +1,28 @@
+"""Memory that a step frees stays with the process for the next step.
+
+The C library hands large pieces back to the system as soon as they are free, and the next tensor of that size meets
+fresh pages, each a fault of 2 microseconds: a step of `dit_tiny` had 67,500 of them, a seventh of its time.
+"""
+
+import ctypes
+
+# Numbers of glibc's <malloc.h>.
+TRIM_THRESHOLD, MMAP_THRESHOLD, ARENA_MAX = -1, -3, -8
+# The largest piece that glibc lets the heap hold; larger ones are mapped, and unmapped when free.
+LARGEST = 32 << 20
+# What may lie free at the end of the heap before it is given back.
+KEPT = 1 << 30
+
+
+def keep_freed_memory() -> bool:
+    """Tell glibc's allocator so, for the rest of the process; returns whether it is there and agrees.
+
+    All threads share one heap from then on, so that what a loader thread frees is there for the step.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):  # another C library
+        return False
+    wishes = {ARENA_MAX: 1, MMAP_THRESHOLD: LARGEST, TRIM_THRESHOLD: KEPT}
+    granted = [mallopt(number, value) for number, value in wishes.items()]
+    return all(granted)
