@@ -62,7 +62,8 @@ class _NormTurn(torch.autograd.Function):
         grad_rows = grad.reshape(rows.shape)
         grad_x, grad_gain = torch.empty_like(rows), torch.zeros_like(gain)
         for part in pieces(rows):
-            wide, length, g = rows[part].float(), scale[part], grad_rows[part].float()
+            # what attention hands back may lie channel by channel
+            wide, length, g = rows[part].float(), scale[part], grad_rows[part].float().contiguous()
             if rope is not None:
                 back = torch.view_as_complex(rope[part[1]]).conj()
                 g = torch.view_as_real(torch.view_as_complex(g.view(len(g), -1, *rope.shape[-2:])) * back)
