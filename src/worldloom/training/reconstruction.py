@@ -18,6 +18,7 @@ from worldloom.core.sheet import contact_sheet
 from worldloom.data.bucket import Batch, BatchPlan
 from worldloom.data.dataset import ClipDataset, CropConfig, Window
 from worldloom.data.manifest import Manifest
+from worldloom.training.growth import grown
 from worldloom.training.guard import GuardConfig
 from worldloom.training.latent_basis import whiten
 from worldloom.training.objective import Surroundings, TrainerConfig
@@ -25,7 +26,6 @@ from worldloom.training.optimizer import OptimizerConfig
 from worldloom.training.pixel import moving_pixels, psnr, to_bytes, to_video
 from worldloom.training.schedule import ScheduleConfig
 from worldloom.training.subjects import MovingThings
-from worldloom.training.widening import widened
 from worldloom.vae.autoencoder import Autoencoder, AutoencoderConfig
 from worldloom.vae.losses import LossWeights, loss
 
@@ -52,8 +52,8 @@ class ClipDataConfig:
 class AutoencoderRecipe:
     """A complete autoencoder run.
 
-    `start_from` names a folder with `vae/` weights to begin with, or is empty. Begun so, a model narrower than
-    `model` is widened, and `whiten` gives its latents unit covariance first.
+    `start_from` names a folder with `vae/` weights to begin with, or is empty. Begun so, a model narrower or shallower
+    than `model` grows into it, and `whiten` gives its latents unit covariance first.
     """
 
     name: str
@@ -162,7 +162,7 @@ class Reconstruction:
             if not self.recipe.start_from:
                 return Autoencoder(self.recipe.model)
             model = Autoencoder.load(Path(self.recipe.start_from) / "vae")
-            model = widened(model, self.recipe.model)
+            model = grown(model, self.recipe.model)
         if self.recipe.whiten:
             whiten(model, self._measured())
         return model.train().requires_grad_(True)

@@ -1,8 +1,9 @@
-"""A trained autoencoder with more latent channels and wider stages that begins with the same reconstructions.
+"""A trained autoencoder with more latent channels, wider stages or more blocks that begins with the same reconstructions.
 
 Every channel of a stage is divided into equal copies and the weights that read it are shared out among them
 (Chen et al. 2016, Net2Net, arXiv 1511.05641). Copies are read by slightly different shares, so that gradients
-tell them apart. New latent channels are random features of the encoder that the decoder does not look at yet.
+tell them apart. New latent channels are random features of the encoder that the decoder does not look at yet, and new
+blocks add nothing to their input yet.
 """
 
 from __future__ import annotations
@@ -23,25 +24,29 @@ LATENT_LAYERS = ("encoder.conv_out", "quant_conv", "post_quant_conv", "decoder.c
 
 
 @torch.no_grad()
-def widened(model: Autoencoder, config: AutoencoderConfig) -> Autoencoder:
+def grown(model: Autoencoder, config: AutoencoderConfig) -> Autoencoder:
     """A copy of `model` in the layout `config`, as deep and at least as wide, latents in the model's own basis.
 
     A wider decoder draws the same; a wider encoder comes only close, since its averaging shortcuts deal channels out
     in another order. Random weights come from torch's global generator.
 
     Raises:
-        UsageError: stages of another number or depth, or a width that is no multiple of the model's.
+        UsageError: stages of another number, fewer blocks or channels, or a width that is no multiple of the model's.
     """
     own, channels = model.config.z_dim, config.z_dim
     if channels < own:
-        raise UsageError(f"an autoencoder of {own} latent channels cannot be widened to {channels}")
+        raise UsageError(f"an autoencoder of {own} latent channels cannot grow to {channels}")
     other = Autoencoder(replace(config, latents_mean=(0.0,) * channels, latents_std=(1.0,) * channels))
     state, kept = other.state_dict(), model.state_dict()
-    if state.keys() != kept.keys():
+    new = state.keys() - kept.keys()
+    if kept.keys() - state.keys() or not all(".resnets." in name for name in new):
         raise UsageError(
             f"an autoencoder of stages {model.config.dim_mult} with {model.config.num_res_blocks} blocks cannot "
-            f"be widened to stages {config.dim_mult} with {config.num_res_blocks}"
+            f"grow to stages {config.dim_mult} with {config.num_res_blocks}"
         )
+    for name in new:
+        if ".conv2." in name:
+            state[name].zero_()
     for name, tensor in kept.items():
         if not name.startswith(LATENT_LAYERS):
             state[name].copy_(_copied(name, tensor, state[name].shape))

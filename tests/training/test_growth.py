@@ -1,4 +1,4 @@
-"""Wider autoencoders begin with the reconstructions of the narrower one they grew from."""
+"""Wider and deeper autoencoders begin with the reconstructions of the one they grew from."""
 
 from dataclasses import replace
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from worldloom.core.error import UsageError
-from worldloom.training.widening import widened
+from worldloom.training.growth import grown
 from worldloom.vae import presets
 from worldloom.vae.autoencoder import Autoencoder, AutoencoderConfig
 
@@ -16,6 +16,15 @@ Z = NARROW.z_dim
 
 def with_latents(config: AutoencoderConfig, z_dim: int, **more: object) -> AutoencoderConfig:
     return replace(config, z_dim=z_dim, latents_mean=(0.0,) * z_dim, latents_std=(1.0,) * z_dim, **more)
+
+
+def with_stage(config: AutoencoderConfig) -> AutoencoderConfig:
+    return replace(
+        config,
+        dim_mult=(*config.dim_mult, config.dim_mult[-1]),
+        temperal_downsample=(*config.temperal_downsample, False),
+        scale_factor_spatial=2 * config.scale_factor_spatial,
+    )
 
 
 @pytest.fixture
@@ -37,7 +46,7 @@ def video() -> torch.Tensor:
 
 @torch.no_grad()
 def test_new_latents_vary_and_are_not_looked_at(model, video):
-    wide = widened(model, with_latents(NARROW, 7))
+    wide = grown(model, with_latents(NARROW, 7))
     mean, logvar = wide.posterior(video)
     own = model.posterior(video)[0]
     assert mean.shape[1] == logvar.shape[1] == 7
@@ -51,7 +60,7 @@ def test_new_latents_vary_and_are_not_looked_at(model, video):
 @torch.no_grad()
 @pytest.mark.parametrize("decoder_base_dim", [16, 32])
 def test_a_wider_decoder_draws_the_same(model, video, decoder_base_dim):
-    wide = widened(model, replace(NARROW, decoder_base_dim=decoder_base_dim))
+    wide = grown(model, replace(NARROW, decoder_base_dim=decoder_base_dim))
     latents = model.posterior(video)[0]
     assert wide.decoder.conv_in.weight.shape[0] > model.decoder.conv_in.weight.shape[0]
     assert torch.equal(wide.posterior(video)[0], latents)
@@ -65,12 +74,24 @@ def test_a_wider_decoder_draws_the_same(model, video, decoder_base_dim):
     ids=["unevenly", "evenly"],
 )
 def test_a_wider_encoder_stays_close(model, video, config):
-    own, other = model.posterior(video)[0], widened(model, config).posterior(video)[0]
+    own, other = model.posterior(video)[0], grown(model, config).posterior(video)[0]
     assert (other[:, :Z] - own).std() < 0.3 * own.std()
 
 
+def test_new_blocks_add_nothing_and_learn(model, video):
+    deep = grown(model, replace(NARROW, num_res_blocks=2)).requires_grad_(True)
+    latents = model.posterior(video)[0]
+    assert torch.equal(deep.posterior(video)[0], latents)
+    drawn = deep.reconstruct(latents)
+    assert torch.equal(drawn, model.reconstruct(latents))
+    drawn.square().mean().backward()
+    for stage in deep.decoder.up_blocks:
+        gradient = stage.get_parameter("resnets.2.conv2.weight").grad
+        assert gradient is not None and gradient.norm() > 0
+
+
 def test_copies_are_told_apart_by_their_gradients(model, video):
-    wide = widened(model, replace(NARROW, base_dim=2 * NARROW.base_dim)).requires_grad_(True)
+    wide = grown(model, replace(NARROW, base_dim=2 * NARROW.base_dim)).requires_grad_(True)
     wide.reconstruct(wide.posterior(video)[0]).square().mean().backward()
     gradient = wide.get_parameter("decoder.mid_block.resnets.0.conv1.weight").grad
     assert gradient is not None
@@ -81,11 +102,12 @@ def test_copies_are_told_apart_by_their_gradients(model, video):
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        (with_latents(NARROW, Z - 1), f"{Z} latent channels cannot be widened to {Z - 1}"),
-        (replace(NARROW, num_res_blocks=2), "with 1 blocks cannot be widened to stages .* with 2"),
+        (with_latents(NARROW, Z - 1), f"{Z} latent channels cannot grow to {Z - 1}"),
+        (replace(NARROW, num_res_blocks=0), "with 1 blocks cannot grow to stages .* with 0"),
+        (with_stage(NARROW), "stages .1, 2, 2. with 1 blocks cannot grow to stages .1, 2, 2, 2."),
         (replace(NARROW, base_dim=12), "has 8 channels, which cannot be divided into 12"),
     ],
 )
 def test_a_layout_that_cannot_be_grown_into_is_refused(model, config, message):
     with pytest.raises(UsageError, match=message):
-        widened(model, config)
+        grown(model, config)
