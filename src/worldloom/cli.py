@@ -213,6 +213,7 @@ def _add_evaluate(verbs: Any, name: str, shared: Parser) -> None:
     parser.add_argument("--device", default="auto", metavar="auto|cpu|cuda|mps", help="default: auto")
     parser.add_argument("--steps", type=int, metavar="N", help="sampler steps, 1 to 1000")
     parser.add_argument("--guidance", type=float, metavar="G", help="1 to 50")
+    parser.add_argument("--temperature", type=float, metavar="T", help="of the noise, 0 to 2")
     parser.add_argument("--fast", action="store_true", help="with the model's own adapter for few steps")
     parser.add_argument("--takes", type=int, metavar="N", help="held-out takes; default: the suite's own")
     parser.add_argument(
@@ -296,7 +297,13 @@ def _evaluate(args: argparse.Namespace) -> Outcome:
         if args.suite != "judge":
             raise UsageError(f"--train is for the judge, not for {args.suite}")
         return command.train_judge_anew(data=tuple(args.data), force=args.force, quiet=args.quiet)
-    painting = command.Painting(steps=args.steps, guidance=args.guidance, device=args.device, fast=args.fast)
+    painting = command.Painting(
+        steps=args.steps,
+        guidance=args.guidance,
+        temperature=args.temperature,
+        device=args.device,
+        fast=args.fast,
+    )
     return command.evaluate(
         args.suite, args.model, output=args.output, painting=painting, takes=args.takes, seed=args.seed,
         clips=args.clips, force=args.force, quiet=args.quiet,

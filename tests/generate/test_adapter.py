@@ -207,6 +207,7 @@ def test_other_verbs_are_refused_by_name(root: Path, work: Path, capsys: pytest.
         ({"last_image": np.zeros((8, 8, 3), np.uint8)}, "LTX-Video takes no last image here"),
         ({"sampler": "euler"}, "LTX-Video takes no sampler here"),
         ({"shift": 2.0}, "LTX-Video takes no shift here"),
+        ({"temperature": 0.9}, "LTX-Video takes no temperature here"),
         ({"reuse": 0.1}, "LTX-Video takes no reuse here"),
         ({"guidance_range": (0.2, 0.8)}, "LTX-Video takes no guidance range here"),
         ({"upsampler": "lanczos"}, "LTX-Video takes no upsampler here"),

@@ -83,10 +83,11 @@ def test_frame_rates() -> None:
 @pytest.mark.parametrize(
     ("how", "complaint"),
     [
+        ({"temperature": 2.5}, "temperature is 2.5; it must be from 0 to 2"),
         ({"reuse": 0.6}, "reuse is 0.6; it must be from 0 to 0.5"),
         ({"guidance_range": (0.9, 0.3)}, "the guidance range is 0.9 to 0.3"),
     ],
 )
-def test_impossible_shortcuts_are_refused(how, complaint):
+def test_impossible_settings_are_refused(how, complaint):
     with pytest.raises(UsageError, match=complaint):
         check_style(CARD, "a ball", **how)

@@ -1,9 +1,10 @@
-"""What is opt-in for speed: steps told from others, and guidance at some noise levels only."""
+"""What is opt-in: steps told from others, guidance at some noise levels only, and noise of another temperature."""
 
 import numpy as np
 import pytest
 
 from tests import tiny
+from worldloom.generate.clip import Clip
 from worldloom.generate.stream import Stream
 
 PROMPT = "a red ball bounces on a wooden floor"
@@ -48,3 +49,15 @@ def test_guidance_range_spans_from_no_guidance_to_all(stream: Stream, full: np.n
     assert np.abs(none.astype(int) - paint(guidance=1.0)).max() <= 1
     some = paint(guidance_range=(0.5, 0.9))
     assert not np.array_equal(some, full) and not np.array_equal(some, none)
+
+
+def test_temperature_scales_the_noise_and_is_recorded(stream: Stream, full: np.ndarray) -> None:
+    def paint(temperature: float, seed: int = 3) -> Clip:
+        return stream.generate(PROMPT, **{**REQUEST, "seed": seed, "temperature": temperature}).clip()
+
+    assert np.array_equal(paint(1.0).frames, full)
+    cool = paint(0.5)
+    assert cool.settings["temperature"] == 0.5 and not np.array_equal(cool.frames, full)
+    # without noise nothing is left of the seed
+    assert np.array_equal(paint(0.0).frames, paint(0.0, seed=4).frames)
+    assert not np.array_equal(cool.frames, paint(0.5, seed=4).frames)

@@ -212,6 +212,7 @@ def _options(args: Namespace, meter: Meter) -> Options:
         "guidance": args.guidance,
         "negative": args.negative,
         "sampler": args.sampler,
+        "temperature": args.temperature,
         "reuse": args.reuse,
         "guidance_range": args.guidance_range,
         "style": args.style,

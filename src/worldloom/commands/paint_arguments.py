@@ -201,6 +201,12 @@ def _style(parser: Parser) -> None:
     style.add_argument("--negative", default="", metavar="TEXT", help="what should not be seen")
     style.add_argument("--sampler", metavar="euler|heun|unipc")
     style.add_argument(
+        "--temperature",
+        type=float,
+        metavar="T",
+        help="deviation of the noise a clip begins with, 0 to 2; less than 1 is cleaner, calmer and paler",
+    )
+    style.add_argument(
         "--reuse",
         type=float,
         metavar="SHARE",

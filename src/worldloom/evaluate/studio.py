@@ -31,6 +31,7 @@ class Painting:
     steps: int | None = None
     guidance: float | None = None
     sampler: str | None = None
+    temperature: float | None = None
     device: str = "auto"
     fast: bool = False
 
@@ -50,7 +51,7 @@ class Studio:
         self.options = {
             name: value
             for name, value in asdict(painting).items()
-            if name in ("steps", "guidance", "sampler") and value is not None
+            if name in ("steps", "guidance", "sampler", "temperature") and value is not None
         }
 
     @property
@@ -59,7 +60,7 @@ class Studio:
 
     @property
     def sampling(self) -> dict[str, Any]:
-        """Sampler, steps, guidance and shift of every clip."""
+        """Sampler, steps, guidance, shift and temperature of every clip."""
         own, names = asdict(self.card.sampling), {"steps": "num_steps", "guidance": "guidance_scale"}
         return own | {names.get(name, name): value for name, value in self.options.items()}
 

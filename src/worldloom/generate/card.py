@@ -20,6 +20,7 @@ class Sampling:
     num_steps: int = 20
     guidance_scale: float = 3.0
     shift: float = 3.0  # of the timesteps; more spends more steps at high noise
+    temperature: float = 1.0  # deviation of the noise that a clip begins with; less is cleaner and paler
 
 
 @dataclass(frozen=True)

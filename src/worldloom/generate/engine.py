@@ -138,7 +138,7 @@ class Engine:
         self._check_memory(canvas, style)
         canvas = canvas.aligned(self.transformer.config.patch_size)
         generator = torch_generator("noise", style.seed, part)
-        noise = torch.randn(canvas.latents.shape, generator=generator).to(self.device)
+        noise = style.temperature * torch.randn(canvas.latents.shape, generator=generator).to(self.device)
         schedule = shifted_sigmas(style.num_steps, style.shift).to(self.device)
         sampler, denoiser = SAMPLERS[style.sampler], self._denoiser(canvas, words, style)
         report = None if on_step is None else lambda step, clean: on_step()

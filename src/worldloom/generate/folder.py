@@ -27,7 +27,7 @@ from worldloom.generate.assembly import (
     VERSION,
     Assembly,
 )
-from worldloom.generate.card import Card
+from worldloom.generate.card import Card, Sampling
 from worldloom.generate.engine import Engine
 from worldloom.generate.families import family_of
 from worldloom.generate.memory import check_loading
@@ -82,11 +82,18 @@ def load_card(folder: Path) -> Card:
     """
     values = _read_card_file(folder)
     del values[HASHES]
-    optional = {field.name: field.default for field in fields(Card) if field.default is not MISSING}
+    for key in ("sampling", "fast"):
+        if isinstance(values.get(key), dict):
+            values[key] = _optional(Sampling) | values[key]
     try:
-        return from_dict(Card, optional | values)
+        return from_dict(Card, _optional(Card) | values)
     except UsageError as error:
         raise Failure(f"{folder / CARD_FILE} is not a sound description: {error}") from error
+
+
+def _optional(cls: type) -> dict[str, Any]:
+    """Return the defaults of a dataclass's fields that have one."""
+    return {field.name: field.default for field in fields(cls) if field.default is not MISSING}
 
 
 def verify_folder(folder: Path) -> None:

@@ -29,7 +29,8 @@ class Preset:
     """A style as its file has it; every field may be left out.
 
     description: for people. prompt, prompt_zh: added to the prompt after a comma, the second to one with Chinese in it
-    if it is not empty. negative: what should not be seen. steps, guidance, sampler, shift: as in a request.
+    if it is not empty. negative: what should not be seen. steps, guidance, sampler, shift,
+    temperature: as in a request.
     """
 
     description: str = ""
@@ -40,6 +41,7 @@ class Preset:
     guidance: float | None = None
     sampler: str | None = None
     shift: float | None = None
+    temperature: float | None = None
 
     def words(self, prompt: str) -> str:
         """Return what the model reads for `prompt`."""
@@ -49,7 +51,8 @@ class Preset:
 
     def fill(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """Return a request's options with the style's where the request leaves them open."""
-        own = {name: getattr(self, name) for name in ("negative", "steps", "guidance", "sampler", "shift")}
+        names = ("negative", "steps", "guidance", "sampler", "shift", "temperature")
+        own = {name: getattr(self, name) for name in names}
         chosen = {name: value for name, value in options.items() if value not in (None, "")}
         return {
             **options,

@@ -14,6 +14,7 @@ TAKEN: dict[str, tuple[type, ...]] = {
     "steps": (int,),
     "guidance": (int, float),
     "shift": (int, float),
+    "temperature": (int, float),
     "style": (str,),
 }
 

@@ -19,6 +19,7 @@ MAX_FPS = 120
 MAX_STEPS = 1000
 MAX_GUIDANCE = 50.0
 MAX_REUSE = 0.5
+MAX_TEMPERATURE = 2.0
 RANDOM_SEED = -1
 SEED_LIMIT = 2**63
 
@@ -34,6 +35,9 @@ class Style:
     num_steps: int
     guidance_scale: float
     shift: float
+    temperature: float = (
+        1.0  # deviation of the noise (arXiv 1807.03039, section 6: reduced-temperature models)
+    )
     name: str | None = None  # of the preset that was asked for
     preset: Preset = PLAIN
     reuse: float = 0.0  # threshold of `worldloom.flow.reuse.StepReuse`; 0 computes every step
@@ -54,6 +58,7 @@ class Style:
             "steps": self.num_steps,
             "guidance": self.guidance_scale,
             "shift": self.shift,
+            "temperature": self.temperature,
             **({} if self.name is None else {"style": self.name, "words": self.words}),
             **({} if self.reuse == 0 else {"reuse": self.reuse}),
             **({} if self.guidance_range == (0, 1) else {"guidance_range": list(self.guidance_range)}),
@@ -74,6 +79,7 @@ def check_style(
     steps: int | None = None,
     guidance: float | None = None,
     shift: float | None = None,
+    temperature: float | None = None,
     reuse: float | None = None,
     guidance_range: tuple[float, float] | None = None,
     needs_prompt: bool = True,
@@ -94,6 +100,9 @@ def check_style(
         num_steps=check_steps(default.num_steps if steps is None else steps),
         guidance_scale=check_guidance(default.guidance_scale if guidance is None else guidance),
         shift=_within("shift", default.shift if shift is None else shift, 0.01, 100.0),
+        temperature=_within(
+            "temperature", default.temperature if temperature is None else temperature, 0.0, MAX_TEMPERATURE
+        ),
         reuse=_within("reuse", 0.0 if reuse is None else reuse, 0.0, MAX_REUSE),
         guidance_range=check_guidance_range((0.0, 1.0) if guidance_range is None else guidance_range),
     )
