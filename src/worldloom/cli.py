@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from worldloom.commands.paint_arguments import PAINTING
+from worldloom.core.allocator import keep_freed_memory
 from worldloom.core.error import Failure, UsageError
 
 DONE, FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -79,6 +80,7 @@ def run(words: Sequence[str]) -> Outcome:
         args.changes = read_changes(rest)
     elif rest:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    keep_freed_memory()
     return args.do(args)
 
 

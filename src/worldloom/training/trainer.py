@@ -21,7 +21,6 @@ from worldloom.core.progress import Bar, progress
 from worldloom.core.runlog import RunLog
 from worldloom.data.bucket import Batch
 from worldloom.data.loader import Loader
-from worldloom.training.allocator import keep_freed_memory
 from worldloom.training.checkpoints import Checkpoints
 from worldloom.training.clock import Chore, Clock, Interrupt
 from worldloom.training.ema import Ema
@@ -59,7 +58,6 @@ def run(recipe: Recipe, folder: Path, resume: bool = True, quiet: bool = False) 
         KeyboardInterrupt: Ctrl-C or SIGTERM; a checkpoint was written first.
     """
     check(recipe.schedule)
-    keep_freed_memory()
     parallel = join(recipe.trainer.device)
     try:
         if recipe.trainer.threads:

@@ -1,4 +1,4 @@
-"""Memory that a step frees stays with the process for the next step.
+"""Memory that one step of a computation frees stays with the process for the next.
 
 The C library hands large pieces back to the system as soon as they are free, and the next tensor of that size meets
 fresh pages, each a fault of 2 microseconds: a step of `dit_tiny` had 67,500 of them, a seventh of its time.
@@ -17,7 +17,8 @@ KEPT = 1 << 30
 def keep_freed_memory() -> bool:
     """Tell glibc's allocator so, for the rest of the process; returns whether it is there and agrees.
 
-    All threads share one heap from then on, so that what a loader thread frees is there for the step.
+    All threads share one heap from then on, so that what one frees is there for another. For programs: it is not for a
+    library to say.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt

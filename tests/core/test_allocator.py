@@ -8,7 +8,7 @@ import pytest
 MEASURED = """
 import resource, sys
 import torch
-from worldloom.training.allocator import keep_freed_memory
+from worldloom.core.allocator import keep_freed_memory
 
 if sys.argv[1:]:
     assert keep_freed_memory()
