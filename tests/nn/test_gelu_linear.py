@@ -30,3 +30,17 @@ def test_autocast_and_bfloat16_take_it_too():
     with torch.autocast("cpu", dtype=torch.bfloat16):
         mixed = gelu_linear(x.bfloat16(), weight, bias, "tanh")
     torch.testing.assert_close(mixed.float(), expected, atol=0.1, rtol=0.02)
+
+
+def test_gradients_in_bfloat16_are_those_of_either_form():
+    generator = torch.Generator().manual_seed(0)
+    x = torch.linspace(-4, 4, 400)[:, None] * torch.eye(8)[0]  # one product takes all values from -4 to 4
+    weight, grad = torch.eye(8), torch.randn(400, 8, generator=generator)
+    exact = x.clone().requires_grad_()
+    output = gelu_linear(exact, weight, torch.zeros(8), "tanh")
+    expected = torch.autograd.grad(output, exact, grad)[0]
+    narrow = x.bfloat16().requires_grad_()
+    actual = gelu_linear(narrow, weight.bfloat16(), torch.zeros(8, dtype=torch.bfloat16), "tanh")
+    torch.testing.assert_close(actual.float(), output, atol=0.01, rtol=0.01)
+    gradient = torch.autograd.grad(actual, narrow, grad.bfloat16())[0]
+    torch.testing.assert_close(gradient.float(), expected, atol=0.02, rtol=0.02)
