@@ -8,9 +8,9 @@ import torch
 from tests.training.test_widening import with_latents
 from worldloom.dit import presets
 from worldloom.dit.model import Transformer
+from worldloom.training.growth import grown
 from worldloom.training.latent_basis import change_basis
 from worldloom.training.transplant import linear_map, transplanted
-from worldloom.training.widening import widened
 from worldloom.vae.autoencoder import Autoencoder
 from worldloom.vae.presets import debug
 
@@ -41,7 +41,7 @@ def test_in_a_rotated_basis_the_velocity_is_the_rotated_one(old, transformer):
     torch.manual_seed(2)
     videos = [torch.rand(1, 3, 9, 32, 32) * 2 - 1 for _ in range(6)]
     rotation = torch.linalg.qr(torch.randn(4, 4))[0]
-    new = widened(old, with_latents(old.config, 4))
+    new = grown(old, with_latents(old.config, 4))
     change_basis(new, rotation, torch.zeros(4))
     moved = transplanted(transformer, old, new, videos)
     latents, t = torch.randn(1, 4, 2, 4, 4), torch.tensor([0.7])
@@ -58,7 +58,7 @@ def test_in_a_rotated_basis_the_velocity_is_the_rotated_one(old, transformer):
 def test_more_channels_get_weights_of_their_own(old, transformer):
     torch.manual_seed(3)
     videos = [torch.rand(1, 3, 5, 32, 32) * 2 - 1 for _ in range(6)]
-    moved = transplanted(transformer, old, widened(old, with_latents(old.config, 7)), videos)
+    moved = transplanted(transformer, old, grown(old, with_latents(old.config, 7)), videos)
     assert moved.config.in_channels == moved.config.out_channels == 7
     assert torch.linalg.matrix_rank(moved.patch_embedding.weight[:, :, 0, 0, 0], rtol=1e-3) == 7
     assert torch.equal(moved.blocks[0].attn1.to_q.weight, transformer.blocks[0].attn1.to_q.weight)
