@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from tests.training.test_widening import with_latents
+from tests.training.test_growth import with_latents
 from worldloom.dit import presets
 from worldloom.dit.model import Transformer
 from worldloom.training.growth import grown
