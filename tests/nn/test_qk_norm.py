@@ -74,6 +74,11 @@ def test_norm_and_rotation_in_one_are_one_after_the_other(monkeypatch, dtype):
         torch.testing.assert_close(
             one.double() / scale, other.double() / scale, atol=tolerance, rtol=tolerance
         )
+    transposed = grad.mT.contiguous().mT  # as the gradient of a matrix product may lie
+    for one, other in zip(
+        torch.autograd.grad(norm(x, table), [x, norm.weight], transposed), ours, strict=True
+    ):
+        torch.testing.assert_close(one, other)
 
 
 def test_a_compiler_gets_the_same():

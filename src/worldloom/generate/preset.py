@@ -29,8 +29,8 @@ class Preset:
     """A style as its file has it; every field may be left out.
 
     description: for people. prompt, prompt_zh: added to the prompt after a comma, the second to one with Chinese in it
-    if it is not empty. negative: what should not be seen. steps, guidance, sampler, shift,
-    temperature: as in a request.
+    if it is not empty. negative: what should not be seen. steps, guidance, sampler, shift, temperature: as in a
+    request.
     """
 
     description: str = ""
