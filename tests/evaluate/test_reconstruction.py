@@ -8,6 +8,7 @@ import pytest
 from worldloom.core.error import UsageError
 from worldloom.evaluate.command import evaluate
 from worldloom.evaluate.reconstruction import (
+    IN_ONE_PASS,
     Tally,
     evaluate_reconstruction,
     moving_pixels,
@@ -54,6 +55,13 @@ def test_every_family_gets_a_row_and_all_of_them_one() -> None:
     assert set(rows) == {"basketball", "billiards", "all"}
     assert rows["all"]["takes"] == 2
     assert 0 < rows["all"]["psnr"] < 30  # random weights paint noise
+
+
+def test_passes_that_are_several_are_told_beside_one() -> None:
+    vae = Autoencoder(debug()).eval()
+    plain, rows = (evaluate_reconstruction(vae, 1, passes, quiet=True) for passes in (1, 2))
+    assert set(rows) - set(plain) == {IN_ONE_PASS}
+    assert rows[IN_ONE_PASS] == plain["all"] and rows["all"]["psnr"] != plain["all"]["psnr"]
 
 
 def test_the_suite_reads_a_folder_and_writes_a_report(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Later canvases vary no more than the opening, around a mean drawn towards its own; known frames stay."""
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -9,7 +10,7 @@ from worldloom.generate.canvas import Canvas
 from worldloom.generate.engine import Engine
 from worldloom.generate.journal import Journal
 from worldloom.generate.layout import Painter, Surroundings, grow
-from worldloom.generate.look import PULL, look_of
+from worldloom.generate.look import PULL, STEP, look_of, sharpness_of
 from worldloom.generate.request import check_style
 from worldloom.generate.size import Size
 
@@ -52,6 +53,21 @@ def test_a_mean_that_wandered_comes_back_by_a_share(opening: Tensor) -> None:
     look = look_of(opening)
     held = look_of(look.hold(opening + 2.0, ALL))
     assert torch.allclose(held.mean - look.mean, torch.full_like(look.mean, 2.0 * (1 - PULL)), atol=1e-4)
+
+
+def test_frames_that_grew_soft_or_sharp_are_answered_in_the_next_canvas(opening: Tensor) -> None:
+    look = look_of(opening)
+    frames = np.random.default_rng(0).integers(0, 256, (2, 24, 24, 3), dtype=np.uint8)
+    softer = (frames // 2 + 64 + 4).astype(np.uint8)
+    assert sharpness_of(softer) == pytest.approx(sharpness_of(frames) / 2, rel=0.02)
+    assert look.sharpened(frames, softer).strength == STEP
+    assert look.sharpened(softer, frames).strength == 1 / STEP
+    assert look.sharpened(frames, frames).strength == 1
+    flat = np.zeros((1, 24, 24, 3), np.uint8)
+    assert look.sharpened(frames, flat).strength == 1 and look.sharpened(flat, frames).strength == 1 / STEP
+    stronger = look_of(look.sharpened(frames, softer).hold(opening, ALL))
+    assert bool((stronger.detail > 1.1 * look.detail).all())
+    assert torch.allclose(stronger.mean, look.mean, atol=0.05)
 
 
 def test_known_frames_are_untouched(opening: Tensor) -> None:

@@ -1,3 +1,4 @@
+import copy
 import json
 import shutil
 
@@ -9,7 +10,8 @@ from worldloom.core.device import resolve_dtype
 from worldloom.core.error import Failure
 from worldloom.data.dataset import ClipDataset
 from worldloom.data.manifest import Manifest
-from worldloom.training.latents import LatentCache, encoder_hash
+from worldloom.training.latents import LatentCache, encoder_hash, latents_hash
+from worldloom.training.objective import autocast
 from worldloom.training.parallel import Parallel
 from worldloom.training.pixel import to_video
 from worldloom.vae.autoencoder import Autoencoder
@@ -24,8 +26,8 @@ def vae(vae_run):
     return Autoencoder.load(vae_run / "ema" / "vae")
 
 
-def filled(root, manifest, vae):
-    cache = LatentCache(root, manifest, vae)
+def filled(root, manifest, vae, passes=1):
+    cache = LatentCache(root, manifest, vae, passes)
     cache.fill(vae, ALONE, quiet=True)
     return cache
 
@@ -42,6 +44,22 @@ def test_rows_are_the_posterior_means(folder, vae, tmp_path):
         with torch.no_grad():
             mean, _ = vae.posterior(to_video(dataset.frames(index)[None]))
         np.testing.assert_allclose(cache.raw(index), mean[0].numpy(), atol=TOLERANCE)
+
+
+def test_in_two_passes_the_decoder_takes_part(folder, vae, tmp_path):
+    manifest = Manifest.load([folder])
+    once, twice = filled(tmp_path, manifest, vae), filled(tmp_path, manifest, vae, passes=2)
+    video = to_video(ClipDataset(manifest).frames(17)[None])
+    with torch.no_grad(), autocast(ALONE.device, "auto", resolve_dtype("cpu")):
+        drawn = vae.reconstruct(vae.posterior(video)[0]).clamp(-1, 1)
+        mean, _ = vae.posterior(2 * video - drawn)
+    off, moved = (np.abs(cache.raw(17) - mean[0].float().numpy()).mean() for cache in (twice, once))
+    assert off < 0.1 * moved and moved > 1e-3
+    assert latents_hash(vae, 1) == encoder_hash(vae)
+    other = copy.deepcopy(vae)
+    with torch.no_grad():
+        other.decoder.conv_out.bias.add_(0.1)
+    assert latents_hash(other, 1) == latents_hash(vae, 1) and latents_hash(other, 2) != latents_hash(vae, 2)
 
 
 def test_a_kill_in_between_changes_nothing(folder, vae, tmp_path):

@@ -30,7 +30,7 @@ from worldloom.evaluate.table import suite_text
 from worldloom.evaluate.verb_cases import VerbSuite
 from worldloom.evaluate.verbs import run_verbs
 from worldloom.generate.clip import Clip
-from worldloom.generate.folder import find_folder
+from worldloom.generate.folder import CARD_FILE, find_folder, load_card
 from worldloom.vae.autoencoder import Autoencoder
 from worldloom.worlds.plan import LONG
 
@@ -108,7 +108,8 @@ def _autoencoder(bench: Bench) -> SuiteResult:
         raise UsageError("the autoencoder suite needs a model; give --model")
     folder = Path(bench.model) if (Path(bench.model) / "vae").is_dir() else find_folder(bench.model)
     vae = Autoencoder.load(folder / "vae", resolve_device(bench.device)).eval()
-    return run_reconstruction(vae, bench.model, bench.takes or 200, quiet=bench.quiet)
+    passes = load_card(folder).encode_passes if (folder / CARD_FILE).is_file() else 1
+    return run_reconstruction(vae, bench.model, bench.takes or 200, passes, quiet=bench.quiet)
 
 
 def _prompts(bench: Bench) -> SuiteResult:

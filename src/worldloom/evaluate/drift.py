@@ -23,6 +23,7 @@ from worldloom.evaluate.examples import SEED_BASE
 from worldloom.evaluate.seam import LUMA
 from worldloom.evaluate.studio import Studio
 from worldloom.evaluate.suite import Figure, Line, SuiteResult, check_seed, median, share
+from worldloom.generate.look import sharpness_of
 from worldloom.worlds.families import FAMILIES
 from worldloom.worlds.render import render_take
 
@@ -77,17 +78,16 @@ class Look:
 
 def look_of(frames: UInt8[np.ndarray, "F H W 3"]) -> Look:
     """Return the look of at least two frames, of at least 3 x 3 pixels."""
-    sums = np.zeros(4)
+    sums = np.zeros(3)
     moved = 0.0
     for number, frame in enumerate(frames):
         luma = frame @ LUMA
-        edges = 4 * luma[1:-1, 1:-1] - luma[:-2, 1:-1] - luma[2:, 1:-1] - luma[1:-1, :-2] - luma[1:-1, 2:]
         colour = frame.max(axis=-1).astype(np.float64) - frame.min(axis=-1)
-        sums += luma.mean(), luma.std(), colour.mean(), np.abs(edges).mean()
+        sums += luma.mean(), luma.std(), colour.mean()
         if number:
             moved += np.abs(frame.astype(np.int16) - frames[number - 1]).mean()
-    brightness, contrast, saturation, sharpness = (float(value) for value in sums / len(frames))
-    return Look(brightness, contrast, saturation, sharpness, float(moved / (len(frames) - 1)))
+    brightness, contrast, saturation = (float(value) for value in sums / len(frames))
+    return Look(brightness, contrast, saturation, sharpness_of(frames), float(moved / (len(frames) - 1)))
 
 
 def find_drift(

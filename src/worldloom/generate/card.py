@@ -30,7 +30,8 @@ class Card:
     `sizes` are (width, height) pairs, the first is the default; `num_frames` are the trained frame counts, a 1 among
     them meaning pictures; `action_size` is None for a model that takes no actions; `held_out` names compositions, such
     as "bounce purple", that no training take showed. `fast` is how the model is sampled with the adapter
-    `fast.safetensors` in its folder, None where there is none.
+    `fast.safetensors` in its folder, None where there is none. Given frames are encoded in `encode_passes`, of which all
+    but the last show the encoder what the decoder gets wrong.
     """
 
     name: str
@@ -45,12 +46,15 @@ class Card:
     action_size: int | None = None
     held_out: tuple[str, ...] = ()
     fast: Sampling | None = None
+    encode_passes: int = 1
 
     def __post_init__(self) -> None:
         if not self.sizes or not self.num_frames:
             raise UsageError(f"the model {self.name!r} names no trained size or no trained frame count")
         if any(count < 1 or count % 4 != 1 for count in self.num_frames):
             raise UsageError(f"trained frame counts must be 4n+1, not {list(self.num_frames)}")
+        if self.encode_passes < 1:
+            raise UsageError(f"frames are encoded in at least 1 pass, not {self.encode_passes}")
         if self.fps < 1:
             raise UsageError(f"the trained frame rate must be at least 1, not {self.fps}")
 

@@ -29,7 +29,8 @@ from worldloom.text.encoder import TextEncoder
 from worldloom.text.image_encoder import ImageEncoder
 from worldloom.text.tokenizer import Tokenizer
 from worldloom.vae.autoencoder import Autoencoder, in_pieces
-from worldloom.vae.tile import decoded_pieces, encode_tiled
+from worldloom.vae.feedback import encode_closely
+from worldloom.vae.tile import decode_tiled, decoded_pieces, encode_tiled
 
 SAMPLERS = {"euler": euler, "heun": heun, "unipc": unipc}
 OnStep = Callable[[int, int], None]  # (steps done, steps in all)
@@ -99,10 +100,10 @@ class Engine:
 
     @torch.inference_mode()
     def encode(self, frames: Frames) -> Tensor:
-        """Return normalised latents [1, C, f, h, w] in fp32 of 4n + 1 frames."""
+        """Return normalised latents [1, C, f, h, w] in fp32 of 4n + 1 frames, in as many passes as the card says."""
         dtype = next(self.vae.parameters()).dtype
         video = to_video(frames, self.device, dtype)
-        return (encode_tiled(self.vae, video, self.tile) if self.tile else self.vae.encode(video)).float()
+        return encode_closely(video, self.card.encode_passes, self._encode, self._decode).float()
 
     def decode(self, latents: Tensor) -> Iterator[Frames]:
         """Yield the frames of latents [1, C, f, h, w], a few latent frames at a time, in constant memory.
@@ -153,6 +154,12 @@ class Engine:
         if reuse is not None:
             self.reused.append(reuse.summary())
         return painted
+
+    def _encode(self, video: Tensor) -> Tensor:
+        return encode_tiled(self.vae, video, self.tile) if self.tile else self.vae.encode(video)
+
+    def _decode(self, latents: Tensor) -> Tensor:
+        return decode_tiled(self.vae, latents, self.tile) if self.tile else self.vae.decode(latents)
 
     def _decode_tiled(self, latents: Tensor, tile: int) -> Frames:
         frames, height, width = latents.shape[2:]

@@ -118,8 +118,11 @@ def _grow_forward(painter: Painter, windows: list[Window], given: Surroundings) 
     opening = tail[len(tail) - windows[0].prefix :]
 
     @cache
-    def look() -> Look:
+    def look_of_opening() -> Look:
         return look_of(painter.engine.encode(opening[: len(opening) - (len(opening) - 1) % STRIDE]))
+
+    def look() -> Look:
+        return look_of_opening().sharpened(opening, tail)
 
     for number, window in enumerate(windows):
         for chunk in _paint_window(painter, window, tail, given.after, look if number else None):

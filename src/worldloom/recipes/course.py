@@ -102,14 +102,15 @@ def stages(course: Course, folder: Path) -> Iterator[Stage]:
         return str(folder / stage / "ema")
 
     kind = course.name
-    white = "vae_white" if kind == "tiny" else "vae_debug"
+    white, close = ("vae_white", "vae_close") if kind == "tiny" else ("vae_debug", "vae_debug")
     pictures = "dit_pictures" if kind == "tiny" else "dit_debug"
-    yield Stage("autoencoder", f"vae_{kind}", 0.17, data)
-    yield Stage("whitened", white, 0.29, data | {"start_from": weights("autoencoder"), "whiten": "true"})
+    yield Stage("autoencoder", f"vae_{kind}", 0.15, data)
+    yield Stage("whitened", white, 0.2, data | {"start_from": weights("autoencoder"), "whiten": "true"})
+    yield Stage("close", close, 0.15, data | {"start_from": weights("whitened"), "passes": "2"})
     yield Stage("reading", f"text_{kind}", 0.12, cached)
-    latents = cached | {"data.vae": weights("whitened"), "data.text": weights("reading")}
-    yield Stage("pictures", pictures, 0.17, latents | {"data.cut": "1"})
-    yield Stage("clips", f"dit_{kind}", 0.25, latents | {"start_from": weights("pictures")})
+    latents = cached | {"data.vae": weights("close"), "data.text": weights("reading")}
+    yield Stage("pictures", pictures, 0.15, latents | {"data.cut": "1"})
+    yield Stage("clips", f"dit_{kind}", 0.23, latents | {"start_from": weights("pictures")})
 
 
 def _batches(recipe: object, factor: int) -> dict[str, str]:

@@ -21,7 +21,7 @@ CHANNELS = autoencoders.tiny().z_dim
 
 
 def dit_tiny() -> DenoisingRecipe:
-    """Two hours on two CPU cores over latents of `vae_white`: twelve clips of 17 frames, six of 33 or sixty pictures.
+    """Two hours on two CPU cores over latents of `vae_close`: twelve clips of 17 frames, six of 33 or sixty pictures.
 
     Begins best from `dit_pictures` (`--start_from=runs/dit_pictures/ema`). The text encoder of `text_tiny` is held
     still: trained along, it collapsed at the transformer's rate and learnt next to nothing at a tenth of it.
@@ -33,9 +33,10 @@ def dit_tiny() -> DenoisingRecipe:
         text=encoders.tiny(VOCABULARY),
         data=LatentDataConfig(
             folders=("datasets/tiny",),
-            vae="runs/vae_white/ema",
+            vae="runs/vae_close/ema",
             text="runs/text_tiny/ema",
             worth=0.6,
+            passes=2,
             cache="datasets/cache",
             batch_tokens=3840,
             pictures=4,

@@ -8,14 +8,14 @@ from worldloom.recipes.dit_tiny import dit_debug, dit_fast, dit_fast_debug, dit_
 from worldloom.recipes.scaling import scaling_1, scaling_4, scaling_12, scaling_32
 from worldloom.recipes.text_tiny import text_debug, text_tiny
 from worldloom.recipes.upsampler_tiny import upsampler_debug, upsampler_tiny
-from worldloom.recipes.vae_tiny import vae_debug, vae_tiny, vae_white, vae_wide
+from worldloom.recipes.vae_tiny import vae_close, vae_debug, vae_tiny, vae_white
 from worldloom.training.objective import Recipe
 
 # Any: what a recipe's objective prepares for a step is its own affair, and a protocol cannot say "the same type twice".
 _MAKERS: tuple[Callable[[], Any], ...] = (
     vae_tiny,
     vae_white,
-    vae_wide,
+    vae_close,
     vae_debug,
     text_tiny,
     text_debug,

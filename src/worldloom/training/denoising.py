@@ -339,6 +339,7 @@ class Denoising:
                 self.recipe.name,
                 self.recipe.description,
                 self.recipe.sampling,
+                self.recipe.data.passes,
             ),
             device=self.device,
         )

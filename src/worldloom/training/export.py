@@ -8,7 +8,7 @@ import torch
 from worldloom.core.error import UsageError
 from worldloom.generate.card import Sampling
 from worldloom.generate.folder import load_checkpoint, save_checkpoint
-from worldloom.training.latents import encoder_hash
+from worldloom.training.latents import latents_hash
 from worldloom.vae.autoencoder import Autoencoder
 
 
@@ -37,7 +37,7 @@ def export(
     """
     engine = load_checkpoint(source, torch.device("cpu"), torch.float32)
     if vae is not None:
-        engine.vae = _same_encoder(engine.vae, Autoencoder.load(vae))
+        engine.vae = _same_latents(engine.vae, Autoencoder.load(vae), engine.card.encode_passes)
     for part in (engine.transformer, engine.vae, engine.text_encoder):
         part.to(dtype)
     adapter, sampling = fast or (None, None)
@@ -45,12 +45,12 @@ def export(
     return save_checkpoint(engine, target, readme, adapter)
 
 
-def _same_encoder(trained_with: Autoencoder, other: Autoencoder) -> Autoencoder:
+def _same_latents(trained_with: Autoencoder, other: Autoencoder, passes: int) -> Autoencoder:
     """`other` with the statistics that the transformer was trained with."""
-    if encoder_hash(trained_with) != encoder_hash(other):
+    if latents_hash(trained_with, passes) != latents_hash(other, passes):
         raise UsageError(
-            "the encoder of the other autoencoder differs from the one the transformer was trained with; only its "
-            "decoder may be trained further"
+            "the other autoencoder makes other latents than the one the transformer was trained with; only its "
+            "decoder may be trained further, and not where the decoder takes part in encoding, in passes after the first"
         )
     other.set_statistics(trained_with.latents_mean.flatten(), trained_with.latents_std.flatten())
     return other

@@ -59,7 +59,7 @@ def _copied(name: str, tensor: Tensor, shape: torch.Size) -> Tensor:
     """`tensor` with its output channels copied and its input channels shared out, up to `shape`."""
     copies = _ratio(name, tensor.shape[0], shape[0])
     parts = next((number for layer, number in PARTS.items() if layer in name), 1)
-    grown = tensor.unflatten(0, (parts, -1)).repeat_interleave(copies, dim=1)
+    grown = _tiled(tensor.unflatten(0, (parts, -1)), copies, 1)
     if "to_qkv" in name:
         # Copies make every product of query and key `copies` times as large, of which the layer takes a root.
         grown[0] *= copies**-0.5
@@ -71,8 +71,13 @@ def _shared_out(name: str, tensor: Tensor, shape: torch.Size) -> Tensor:
     if not name.endswith(".weight"):
         return tensor
     copies = _ratio(name, tensor.shape[1], shape[1])
-    shares = torch.softmax(UNEVENNESS * torch.randn(tensor.shape[1], copies), dim=1).flatten()
-    return tensor.repeat_interleave(copies, dim=1) * shares.view(-1, *[1] * (tensor.ndim - 2))
+    shares = torch.softmax(UNEVENNESS * torch.randn(copies, tensor.shape[1]), dim=0).flatten()
+    return _tiled(tensor, copies, 1) * shares.view(-1, *[1] * (tensor.ndim - 2))
+
+
+def _tiled(tensor: Tensor, copies: int, dim: int) -> Tensor:
+    # One whole copy after the other is how the shortcuts between equally widened stages deal channels out.
+    return torch.cat([tensor] * copies, dim)
 
 
 def _ratio(name: str, own: int, wanted: int) -> int:
@@ -97,5 +102,5 @@ def _add_latents(state: dict[str, Tensor], kept: dict[str, Tensor], own: int, ch
     state["post_quant_conv.weight"][:own, :own] = kept["post_quant_conv.weight"]
     state["post_quant_conv.bias"][:own] = kept["post_quant_conv.bias"]
     copies = _ratio(first, len(kept[f"{first}.bias"]), len(state[f"{first}.bias"]))
-    state[f"{first}.weight"].zero_()[:, :own] = kept[f"{first}.weight"].repeat_interleave(copies, dim=0)
-    state[f"{first}.bias"].copy_(kept[f"{first}.bias"].repeat_interleave(copies))
+    state[f"{first}.weight"].zero_()[:, :own] = _tiled(kept[f"{first}.weight"], copies, 0)
+    state[f"{first}.bias"].copy_(_tiled(kept[f"{first}.bias"], copies, 0))

@@ -29,6 +29,7 @@ from worldloom.training.objective import autocast
 from worldloom.training.parallel import Parallel
 from worldloom.training.pixel import to_video
 from worldloom.vae.autoencoder import Autoencoder
+from worldloom.vae.feedback import encode_closely
 
 # Pixels encoded at once: enough to keep the cores busy, little enough to fit anywhere.
 BATCH_PIXELS = 1_500_000
@@ -45,13 +46,24 @@ def encoder_hash(vae: Autoencoder) -> str:
     return digest.hexdigest()
 
 
+def latents_hash(vae: Autoencoder, passes: int) -> str:
+    """SHA-256 over what makes latents: from the second pass on, the decoder too."""
+    if passes == 1:
+        return encoder_hash(vae)
+    digest = hashlib.sha256(f"{passes} passes".encode())
+    for name, tensor in sorted(vae.state_dict().items()):
+        digest.update(name.encode() + tensor.detach().float().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
 class LatentCache:
     """Raw latents of the samples of a manifest, by index, read from memory-mapped files."""
 
-    def __init__(self, root: Path, manifest: Manifest, vae: Autoencoder) -> None:
+    def __init__(self, root: Path, manifest: Manifest, vae: Autoencoder, passes: int = 1) -> None:
         self.samples = manifest.samples
+        name = latents_hash(vae, passes)[:16]
         self.units = {
-            folder: Unit(root / f"{encoder_hash(vae)[:16]}" / _unit_name(folder), part, vae)
+            folder: Unit(root / name / _unit_name(folder), part, vae, passes)
             for folder, part in manifest.by_folder().items()
         }
         seen: dict[tuple[Path, Shape], int] = {}
@@ -106,8 +118,8 @@ class LatentCache:
 class Unit:
     """The latents of one dataset folder under one encoder."""
 
-    def __init__(self, folder: Path, manifest: Manifest, vae: Autoencoder) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, manifest: Manifest, vae: Autoencoder, passes: int) -> None:
+        self.folder, self.passes = folder, passes
         self.buckets: dict[Shape, list[Sample]] = {}
         for sample in manifest.samples:
             self.buckets.setdefault(sample.shape, []).append(sample)
@@ -153,7 +165,7 @@ class Unit:
             file.truncate(first * row_bytes)  # rows written after the last progress note are encoded again
             file.seek(first * row_bytes)
             for number, frames in _first(loader, batches):
-                file.write(encode(vae, frames, device).tobytes())
+                file.write(encode(vae, frames, device, self.passes).tobytes())
                 bar.advance(len(frames))
                 if number % 16 == 15 or number == batches - 1:
                     file.flush()
@@ -185,10 +197,12 @@ class Unit:
 
 
 @torch.no_grad()
-def encode(vae: Autoencoder, frames: np.ndarray, device: torch.device) -> np.ndarray:
+def encode(vae: Autoencoder, frames: np.ndarray, device: torch.device, passes: int = 1) -> np.ndarray:
     """Raw posterior means, fp16 [B, C, f, h, w], of uint8 [B, F, H, W, 3], in the device's fast number format."""
     with autocast(device, "auto", resolve_dtype(device)):
-        mean, _ = vae.posterior(to_video(frames, device))
+        mean = encode_closely(
+            to_video(frames, device), passes, lambda video: vae.posterior(video)[0], vae.reconstruct
+        )
     peak = float(mean.abs().max())
     if not peak < HALF_LIMIT:
         raise Failure(f"the autoencoder gives latents up to {peak:.3g}, which fp16 cannot hold")

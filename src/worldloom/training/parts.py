@@ -50,7 +50,8 @@ class LatentDataConfig:
     checkpoint's own unless `swap_vae`, which puts the transformer on the latents of `vae`. `text` is a folder with a
     text encoder that can read already and its tokenizer (see `reading.py`): it is held still. Where it is empty, the
     encoder is the checkpoint's or a fresh one, and learns along. Where `worth` is not 0,
-    latents are first scaled by what they are worth in pixels to that power. `cache` holds latents and token ids; `samples`
+    latents are first scaled by what they are worth in pixels to that power. Clips are encoded in `passes` (see
+    `worldloom.vae.feedback`), as the checkpoint will encode given frames. `cache` holds latents and token ids; `samples`
     limits the manifest to its first ones and `longest` to clips of at most that many frames (0: all). Clips are cut
     to their first `cut` frames (0: not at all): the autoencoder is causal, so 1 makes pictures of them. Beside
     itself, a clip is shown `pictures` times an epoch as its first frame: words are learnt from many scenes.
@@ -66,6 +67,7 @@ class LatentDataConfig:
     text: str = ""
     swap_vae: bool = False
     worth: float = 0.0
+    passes: int = 1
     samples: int = 0
     longest: int = 0
     cut: int = 0
@@ -101,7 +103,7 @@ def gather_data(config: LatentDataConfig, start_from: str, surroundings: Surroun
         caption_cache(config.cache, manifest, run, surroundings.quiet)
     parallel.wait()
     vae = Autoencoder.load(run / "vae", parallel.device)
-    latents = LatentCache(Path(config.cache), manifest, vae)
+    latents = LatentCache(Path(config.cache), manifest, vae, config.passes)
     latents.fill(vae, parallel, surroundings.quiet)
     parallel.wait()
     if parallel.leads:
@@ -177,6 +179,7 @@ def card_for(
     name: str,
     description: str,
     sampling: Sampling,
+    encode_passes: int,
 ) -> Card:
     """What a checkpoint trained on these samples says about itself; the commonest size comes first.
 
@@ -201,6 +204,7 @@ def card_for(
         held_out=tuple(
             f"{family} {colour}" for family, colour in UNSEEN.items() if (family, colour) not in shown
         ),
+        encode_passes=encode_passes,
     )
 
 

@@ -27,6 +27,7 @@ from worldloom.training.pixel import moving_pixels, psnr, to_bytes, to_video
 from worldloom.training.schedule import ScheduleConfig
 from worldloom.training.subjects import MovingThings
 from worldloom.vae.autoencoder import Autoencoder, AutoencoderConfig
+from worldloom.vae.feedback import amended
 from worldloom.vae.losses import LossWeights, loss
 
 # Clips whose latents are whitened: 64 windows of five latent frames of 8x8 cells give each covariance 20,000 cells.
@@ -53,7 +54,8 @@ class AutoencoderRecipe:
     """A complete autoencoder run.
 
     `start_from` names a folder with `vae/` weights to begin with, or is empty. Begun so, a model narrower or shallower
-    than `model` grows into it, and `whiten` gives its latents unit covariance first.
+    than `model` grows into it, and `whiten` gives its latents unit covariance first. With more
+    `passes` than one it learns to encode in so many (see `worldloom.vae.feedback`), and in fewer.
     """
 
     name: str
@@ -66,6 +68,7 @@ class AutoencoderRecipe:
     trainer: TrainerConfig
     start_from: str = ""
     whiten: bool = False
+    passes: int = 1
 
     def build(self, surroundings: Surroundings) -> "Reconstruction":
         """The objective with freshly initialised (or given) weights."""
@@ -112,19 +115,23 @@ class Reconstruction:
     def loss(self, prepared: Clips, step: int) -> tuple[Tensor, dict[str, Tensor]]:
         """Mean loss over the clips, with one posterior sample each."""
         video = to_video(prepared.frames, self.device)
-        mean, logvar = self.model.posterior(video)
-        mean, logvar = mean.float(), logvar.float()
+        near = None if prepared.near is None else torch.from_numpy(prepared.near)[:, None].to(self.device)
         noise = torch.stack(
             [
-                torch.randn(mean.shape[1:], generator=torch_generator(self.seed, "posterior", step, p))
+                torch.randn(
+                    self._latent_shape(video), generator=torch_generator(self.seed, "posterior", step, p)
+                )
                 for p in prepared.positions
             ]
-        )
-        raw = mean + torch.exp(0.5 * logvar) * noise.to(self.device)
-        near = None if prepared.near is None else torch.from_numpy(prepared.near)[:, None].to(self.device)
-        output = self.model.reconstruct(raw).float()
-        total, parts = loss(video, output, mean, logvar, self.recipe.loss, near)
-        return total, {name: parts[name] for name in self.figures}
+        ).to(self.device)
+        losses, figures, shown = [], {}, video
+        for _ in range(self.recipe.passes):
+            mean, logvar = (moment.float() for moment in self.model.posterior(shown))
+            output = self.model.reconstruct(mean + torch.exp(0.5 * logvar) * noise).float()
+            part, figures = loss(video, output, mean, logvar, self.recipe.loss, near)
+            losses.append(part)
+            shown = amended(shown, video, output)
+        return torch.stack(losses).mean(), {name: figures[name] for name in self.figures}
 
     def tokens(self, batch: Batch) -> int:
         """Pixels of the batch over all frames."""
@@ -167,6 +174,11 @@ class Reconstruction:
             whiten(model, self._measured())
         return model.train().requires_grad_(True)
 
+    def _latent_shape(self, video: Tensor) -> tuple[int, ...]:
+        frames, height, width = video.shape[2:]
+        t, s = self.model.temporal_stride, self.model.spatial_stride
+        return self.model.latent_channels, (frames - 1) // t + 1, height // s, width // s
+
     def _worth(self, index: int, window: Window, frames: np.ndarray) -> float:
         """Change from frame to frame near things that move, on every other pixel."""
         assert self.things is not None
@@ -180,8 +192,13 @@ class Reconstruction:
             yield to_video(self.dataset.cropped(int(index), 0)[None])
 
     def _copy(self, frames: np.ndarray) -> Tensor:
-        mean, _ = self.model.posterior(to_video(frames[None], self.device))
-        return self.model.reconstruct(mean)[0].float()
+        video = to_video(frames[None], self.device)
+        output = shown = video
+        for _ in range(self.recipe.passes):
+            mean, _ = self.model.posterior(shown)
+            output = self.model.reconstruct(mean)
+            shown = amended(shown, video, output)
+        return output[0].float()
 
     def _write_sheet(self, folder: Path, step: int, rows: list[np.ndarray]) -> None:
         folder.mkdir(parents=True, exist_ok=True)

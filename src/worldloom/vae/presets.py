@@ -76,23 +76,18 @@ def tiny() -> AutoencoderConfig:
     return _small(base_dim=32, z_dim=64)
 
 
-def wide() -> AutoencoderConfig:
-    """`tiny` with twice the width below the finest grid and 96 channels."""
-    return _small(base_dim=32, z_dim=96, dim_mult=(1, 4, 4))
-
-
 def debug() -> AutoencoderConfig:
     """The tiny layout at toy width, for tests."""
     return _small(base_dim=8, z_dim=4)
 
 
-def _small(base_dim: int, z_dim: int, dim_mult: tuple[int, ...] = (1, 2, 2)) -> AutoencoderConfig:
+def _small(base_dim: int, z_dim: int) -> AutoencoderConfig:
     return AutoencoderConfig(
         base_dim=base_dim,
         decoder_base_dim=None,
         z_dim=z_dim,
         # The last stage averages channels without folding pixels, so it cannot be wider than the one before.
-        dim_mult=dim_mult,
+        dim_mult=(1, 2, 2),
         num_res_blocks=1,
         temperal_downsample=(True, True),
         latents_mean=(0.0,) * z_dim,
