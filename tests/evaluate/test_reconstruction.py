@@ -60,7 +60,9 @@ def test_every_family_gets_a_row_and_all_of_them_one() -> None:
 def test_passes_that_are_several_are_told_beside_one(monkeypatch: pytest.MonkeyPatch) -> None:
     vae = Autoencoder(debug()).eval()
     monkeypatch.setattr(vae, "encode", lambda video: video)
-    monkeypatch.setattr(vae, "decode", lambda latents: latents / 2)  # half is lost in a pass, a quarter in two
+    monkeypatch.setattr(
+        vae, "decode", lambda latents: latents / 2
+    )  # half is lost in a pass, a quarter in two
     plain, rows = (evaluate_reconstruction(vae, 1, passes, quiet=True) for passes in (1, 2))
     assert set(rows) - set(plain) == {IN_ONE_PASS}
     assert rows[IN_ONE_PASS] == plain["all"]

@@ -117,3 +117,9 @@ def test_no_comma_splices_two_clauses(truths: list[dict]) -> None:
         for length in ("short", "medium"):
             for text in caption_truth(truth, 20)["en"][length]:
                 assert not re.search(r"blocks?, (it|the|not|nothing|\w+ blocks?) ", text), text
+
+
+def test_a_ball_that_stays_on_the_blocks_is_not_said_to_come_back() -> None:
+    back = re.compile("bounces (back|off)|被弹")
+    stays, leaves = (str(caption_truth(simulate("stack", seed), 20)) for seed in (7_000_012_018, 506))
+    assert not back.search(stays) and back.search(leaves)

@@ -108,7 +108,10 @@ class Stack(Family[StackParameters]):
             if when is not None:
                 fallen.append(name)
                 events.append(Event("fall", when, name))
-        events += [Event("land", c.frame, "ball", "floor") for c in record.touches("ball", "floor")[:1]]
+        lands = [c.frame for c in record.touches("ball", "floor")[:1] if c.frame < record.num_frames - 1]
+        events += [
+            Event("land", frame, "ball", "floor") for frame in lands
+        ]  # as the take ends nobody sees it
         share = len(fallen) / len(blocks)
         falling = sum(record.velocity[-1, record.index(name), 2] < -FALLING for name in fallen)
         outcome = "topples" if share >= 0.5 else "loses_some" if fallen else "stands"
@@ -125,6 +128,7 @@ class Stack(Family[StackParameters]):
                 "scattered": _scattered(record, fallen, max(p.half)),
                 "colours": sorted({paint.colour for paint in p.paints}),
                 "direction": "left" if p.side > 0 else "right",
+                "rebounds": bool(strikes) and _rebounds(record, strikes[0].frame, p.side, p.radius),
             },
         )
 
@@ -143,6 +147,12 @@ def _places(p: StackParameters) -> list[tuple[int, float]]:
 def _other(contact: object, name: str) -> str:
     first, second = contact.first, contact.second  # type: ignore[attr-defined]
     return second if first == name else first
+
+
+def _rebounds(record: Record, strike: int, side: int, radius: float) -> bool:
+    """Whether the ball comes away from the blocks again, the way it came (`side`), by its radius at least (m)."""
+    x = record.path("ball")[strike:, 0]
+    return bool((side * (x - x[0])).max() > radius)
 
 
 def _on_floor(record: Record, names: list[str], size: float) -> np.ndarray:

@@ -20,6 +20,10 @@ def _in_order(c: Context, strike: str, fall: str, land: str) -> list[str]:
     return [clause for clause in said if clause]
 
 
+def _rebounds(c: Context) -> bool:
+    return c.details.get("rebounds", True)
+
+
 class English(Phrasebook):
     def line(self, c: Context) -> str:
         ball, pile = en.a(c, c.main, 0.35), self._pile(c, 0.3)
@@ -32,7 +36,7 @@ class English(Phrasebook):
         result = {
             "topples": c.pick(f"{pile_is} collapse" + ("s" if "blocks" not in pile_is else ""), "knocks it down", "it comes down", "topples it", "it falls apart"),
             "loses_some": self._some(c),
-            "stands": c.pick("bounces off", "it stays standing", f"the {c.details['kind']} holds", "not one block falls", "nothing falls"),
+            "stands": c.pick(*["bounces off"] * _rebounds(c), "it stays standing", f"the {c.details['kind']} holds", "not one block falls", "nothing falls"),
         }[c.facts.outcome]  # fmt: skip
         joiner = " but" if c.facts.outcome == "stands" else " and"
         joiner = " and" if result.split()[0] in ("knocks", "topples", "bounces") else c.pick(joiner, ":")
@@ -73,7 +77,7 @@ class English(Phrasebook):
                 f"{en.number(fallen)} {'block comes' if fallen == 1 else 'blocks come'} down",
             )
         else:
-            fall = c.pick("the blocks stay up", "no block falls", f"{ball} bounces back")
+            fall = c.pick("the blocks stay up", "no block falls", *[f"{ball} bounces back"] * _rebounds(c))
         return _in_order(
             c, strike, fall, c.pick(f"{ball} drops to the ground", f"{ball} lands on the ground", "")
         )
@@ -145,7 +149,9 @@ class Chinese(Phrasebook):
                 "积木纷纷倒下",
             ),
             "loses_some": c.pick(f"撞掉了{n}块积木", f"有{n}块积木掉了下来", f"掉了{n}块,其余的没倒"),
-            "stands": c.pick("被弹开了", f"{name}没有倒", "一块积木也没掉", f"{name}稳稳地立着"),
+            "stands": c.pick(
+                *["被弹开了"] * _rebounds(c), f"{name}没有倒", "一块积木也没掉", f"{name}稳稳地立着"
+            ),
         }[c.facts.outcome]
         return f"{ball}{c.pick('撞上', '击中', '砸向', '飞过来撞到')}{pile},{result}"
 
@@ -171,7 +177,7 @@ class Chinese(Phrasebook):
                 f"{zh.number(count)}块积木里有{zh.number(fallen)}块掉下来", f"{zh.number(fallen)}块积木落下"
             )
         else:
-            fall = c.pick("积木都没有倒", "没有积木掉落", f"{ball}被弹了回来")
+            fall = c.pick("积木都没有倒", "没有积木掉落", *[f"{ball}被弹了回来"] * _rebounds(c))
         return _in_order(c, strike, fall, c.pick(f"{ball}掉到地上", f"{ball}落地", ""))
 
     def ending(self, c: Context) -> str:
