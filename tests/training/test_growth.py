@@ -1,4 +1,4 @@
-"""Wider and deeper autoencoders begin with the reconstructions of the one they grew from."""
+"""Wider and deeper models begin by saying what the one they grew from says."""
 
 from dataclasses import replace
 
@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from worldloom.core.error import UsageError
-from worldloom.training.growth import grown
+from worldloom.dit import presets as transformers
+from worldloom.dit.model import Transformer
+from worldloom.training.growth import deepened, grown
 from worldloom.vae import presets
 from worldloom.vae.autoencoder import Autoencoder, AutoencoderConfig
 
@@ -116,3 +118,29 @@ def test_copies_are_told_apart_by_their_gradients(model, video):
 def test_a_layout_that_cannot_be_grown_into_is_refused(model, config, message):
     with pytest.raises(UsageError, match=message):
         grown(model, config)
+
+
+@pytest.mark.parametrize("depth", (3, 4, 7))
+def test_a_deeper_transformer_predicts_the_same_and_learns_everywhere(depth: int) -> None:
+    torch.manual_seed(0)
+    model = Transformer(transformers.debug())
+    config = model.config
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    latents = torch.randn(1, config.in_channels, 2, 4, 4)
+    words = torch.randn(1, 3, config.text_size)
+
+    def predicted(net: Transformer) -> torch.Tensor:
+        return net(latents, torch.tensor([0.5]), net.prepare_text(words))
+
+    other = deepened(model, depth)
+    assert other.config == replace(config, depth=depth)
+    torch.testing.assert_close(predicted(other), predicted(model))
+    predicted(other).square().mean().backward()
+    ends = [
+        p.grad for name, p in other.named_parameters() if name.endswith(("to_out.0.weight", "net.2.weight"))
+    ]
+    assert all(grad is not None and grad.abs().max() > 0 for grad in ends)
+    with pytest.raises(UsageError, match="cannot grow"):
+        deepened(other, config.depth - 1)

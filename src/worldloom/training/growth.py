@@ -1,9 +1,10 @@
-"""A trained autoencoder with more latent channels, wider stages or more blocks that begins with the same reconstructions.
+"""A trained autoencoder or transformer with more channels or blocks that begins by saying what it said.
 
-Every channel of a stage is divided into equal copies and the weights that read it are shared out among them
+Every channel of an autoencoder's stage is divided into equal copies and the weights that read it are shared out among them
 (Chen et al. 2016, Net2Net, arXiv 1511.05641). Copies are read by slightly different shares, so that gradients
 tell them apart. New latent channels are random features of the encoder that the decoder does not look at yet, and new
-blocks add nothing to their input yet.
+blocks add nothing to their input yet. Those of a transformer have their neighbour's weights but for the last layer of
+each branch (Wu et al. 2024, LLaMA Pro, arXiv 2401.02415).
 """
 
 from __future__ import annotations
@@ -14,12 +15,15 @@ import torch
 from torch import Tensor
 
 from worldloom.core.error import UsageError
+from worldloom.dit.model import Transformer
 from worldloom.vae.autoencoder import Autoencoder, AutoencoderConfig
 
 # Deviation of the shares in which copies of a channel are read, around one over their number.
 UNEVENNESS = 0.2
 # Layers whose output is so many parts one after the other: queries, keys and values; earlier and later frames.
 PARTS = {"to_qkv": 3, "upsampler.time_conv": 2}
+# Last layers of a transformer block's branches.
+BRANCH_ENDS = ("attn1.to_out.", "attn2.to_out.", "ffn.net.2.")
 LATENT_LAYERS = ("encoder.conv_out", "quant_conv", "post_quant_conv", "decoder.conv_in")
 
 
@@ -51,6 +55,32 @@ def grown(model: Autoencoder, config: AutoencoderConfig) -> Autoencoder:
         if not name.startswith(LATENT_LAYERS):
             state[name].copy_(_copied(name, tensor, state[name].shape))
     _add_latents(state, kept, own, channels)
+    other.load_state_dict(state)
+    return other
+
+
+@torch.no_grad()
+def deepened(model: Transformer, depth: int) -> Transformer:
+    """A copy of `model` with `depth` blocks that predicts the same; new ones stand evenly between the old.
+
+    Raises:
+        UsageError: fewer blocks than the model has.
+    """
+    own = model.config.depth
+    if depth < own:
+        raise UsageError(f"a transformer of {own} blocks cannot grow to {depth}")
+    other = Transformer(replace(model.config, depth=depth))
+    kept, state = model.state_dict(), other.state_dict()
+    sources = [(2 * block + 1) * own // (2 * depth) for block in range(depth)]
+    for name, tensor in state.items():
+        if not name.startswith("blocks."):
+            tensor.copy_(kept[name])
+            continue
+        _, number, inner = name.split(".", 2)
+        source = sources[int(number)]
+        tensor.copy_(kept[f"blocks.{source}.{inner}"])
+        if source in sources[: int(number)] and inner.startswith(BRANCH_ENDS):
+            tensor.zero_()
     other.load_state_dict(state)
     return other
 

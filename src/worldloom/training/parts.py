@@ -23,6 +23,7 @@ from worldloom.generate.card import Card, Sampling
 from worldloom.text.encoder import TextEncoder, TextEncoderConfig
 from worldloom.text.tokenizer import Tokenizer
 from worldloom.training.captions import CaptionCache, caption_cache, settle_tokenizer
+from worldloom.training.growth import deepened
 from worldloom.training.latent_basis import value_in_pixels
 from worldloom.training.latents import LatentCache, encoder_hash
 from worldloom.training.objective import Surroundings
@@ -124,7 +125,8 @@ def initial_models(
 ) -> tuple[Transformer, TextEncoder]:
     """Models with fresh weights from the seed, or with those of the checkpoint folder `start_from`.
 
-    A transformer trained on another autoencoder's latents is put on those of the data. A text encoder from the folder
+    A transformer of fewer blocks than `transformer` has grows to as many, and one trained on another autoencoder's
+    latents is put on those of the data. A text encoder from the folder
     `reader` is held still. To a transformer that was trained with another one its embeddings are translated, or where
     its tokens are other ones, it starts reading anew.
     """
@@ -135,6 +137,8 @@ def initial_models(
         if start_from:
             folder = Path(start_from)
             fresh, model = model, Transformer.load(folder / "transformer", dtype=torch.float32)
+            if transformer.depth > model.config.depth:
+                model = deepened(model, transformer.depth)
             encoder = TextEncoder.load(folder / "text_encoder", dtype=torch.float32)
             own = Autoencoder.load(folder / "vae")
             if encoder_hash(own) != encoder_hash(data.vae):
