@@ -216,6 +216,12 @@ def _add_evaluate(verbs: Any, name: str, shared: Parser) -> None:
     parser.add_argument("--steps", type=int, metavar="N", help="sampler steps, 1 to 1000")
     parser.add_argument("--guidance", type=float, metavar="G", help="1 to 50")
     parser.add_argument("--temperature", type=float, metavar="T", help="of the noise, 0 to 2")
+    parser.add_argument(
+        "--history-guidance",
+        type=float,
+        metavar="G",
+        help="1 to 50, in place of --guidance where frames are given",
+    )
     parser.add_argument("--fast", action="store_true", help="with the model's own adapter for few steps")
     parser.add_argument("--takes", type=int, metavar="N", help="held-out takes; default: the suite's own")
     parser.add_argument(
@@ -303,6 +309,7 @@ def _evaluate(args: argparse.Namespace) -> Outcome:
         steps=args.steps,
         guidance=args.guidance,
         temperature=args.temperature,
+        history_guidance=args.history_guidance,
         device=args.device,
         fast=args.fast,
     )

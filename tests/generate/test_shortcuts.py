@@ -1,10 +1,15 @@
-"""What is opt-in: steps told from others, guidance at some noise levels only, and noise of another temperature."""
+"""What is opt-in: steps told from others, guidance at some noise levels or on what is given, and cooler noise."""
+
+from fractions import Fraction
 
 import numpy as np
 import pytest
+import torch
 
 from tests import tiny
+from worldloom.dit.config import TransformerConfig
 from worldloom.generate.clip import Clip
+from worldloom.generate.denoise import Denoiser, Expert, History
 from worldloom.generate.stream import Stream
 
 PROMPT = "a red ball bounces on a wooden floor"
@@ -61,3 +66,54 @@ def test_temperature_scales_the_noise_and_is_recorded(stream: Stream, full: np.n
     # without noise nothing is left of the seed
     assert np.array_equal(paint(0.0).frames, paint(0.0, seed=4).frames)
     assert not np.array_equal(cool.frames, paint(0.5, seed=4).frames)
+
+
+class Witness:
+    """Answers with what it is shown, and remembers it and the levels."""
+
+    config = TransformerConfig(48, 2, 1, 96, 32, patch_size=(1, 2, 2))
+
+    def __call__(self, shown: torch.Tensor, levels: torch.Tensor, context: object) -> torch.Tensor:
+        self.shown, self.levels = shown, levels
+        return shown
+
+
+class Words:
+    batch = 2
+
+
+def test_history_is_hidden_from_the_branch_without_words() -> None:
+    noisy, noise = torch.randn(2, 1, 3, 3, 4, 4)
+    known = torch.zeros(3, 4, 4, dtype=torch.bool)
+    known[0], known[2, :2] = True, True
+    levels = torch.full((1, 1, 3, 4, 4), 0.6).masked_fill(known, 0.0)
+    levels[0, 0, 1, :, 2:] = 0.8
+    witness = Witness()
+    denoiser = Denoiser((Expert(witness, Words()),), 0.0, 3.0, history=History(known, noise))
+    answer = denoiser(noisy, levels)
+    sees, hears_nothing = witness.shown
+    assert torch.equal(sees, noisy[0])
+    assert torch.equal(hears_nothing[:, ~known], noisy[0][:, ~known])
+    torch.testing.assert_close(hears_nothing[:, known], (0.2 * noisy + 0.8 * noise)[0][:, known])
+    tokens = known[:, ::2, ::2]
+    assert torch.equal(witness.levels[0], levels[0, 0, :, ::2, ::2])
+    assert (witness.levels[1][tokens] == 0.8).all()
+    assert torch.equal(witness.levels[1][~tokens], witness.levels[0][~tokens])
+    torch.testing.assert_close(answer[0], hears_nothing + 3.0 * (sees - hears_nothing))
+
+
+def test_history_guidance_moves_what_is_painted_beside_given_frames_alone(
+    stream: Stream, full: np.ndarray
+) -> None:
+    def extend(**how: float) -> Clip:
+        request = {name: value for name, value in REQUEST.items() if name != "size"}
+        return stream.extend(Clip(full, Fraction(16)), **{**request, **how}).clip()
+
+    assert np.array_equal(stream.generate(PROMPT, history_guidance=2.0, **REQUEST).clip().frames, full)
+    plain, guided, more = (extend(history_guidance=scale).frames for scale in (0.0, 2.0, 4.0))
+    for clip in (plain, guided, more):
+        assert np.array_equal(clip[: len(full)], full)
+    assert not np.array_equal(plain, guided) and not np.array_equal(guided, more)
+    assert extend(history_guidance=2.0).settings["history_guidance"] == 2.0
+    # without guidance there is no branch to hide anything from
+    assert np.array_equal(*(extend(guidance=1.0, history_guidance=s).frames for s in (0.0, 2.0)))

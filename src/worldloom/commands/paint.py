@@ -213,6 +213,7 @@ def _options(args: Namespace, meter: Meter) -> Options:
         "negative": args.negative,
         "sampler": args.sampler,
         "temperature": args.temperature,
+        "history_guidance": args.history_guidance,
         "reuse": args.reuse,
         "guidance_range": args.guidance_range,
         "style": args.style,

@@ -207,6 +207,12 @@ def _style(parser: Parser) -> None:
         help="deviation of the noise a clip begins with, 0 to 2; less than 1 is cleaner, calmer and paler",
     )
     style.add_argument(
+        "--history-guidance",
+        type=float,
+        metavar="G",
+        help="how closely to follow given frames, 1 to 50, in place of --guidance where there are any; 0 keeps it",
+    )
+    style.add_argument(
         "--reuse",
         type=float,
         metavar="SHARE",

@@ -32,6 +32,7 @@ class Painting:
     guidance: float | None = None
     sampler: str | None = None
     temperature: float | None = None
+    history_guidance: float | None = None
     device: str = "auto"
     fast: bool = False
 
@@ -51,7 +52,7 @@ class Studio:
         self.options = {
             name: value
             for name, value in asdict(painting).items()
-            if name in ("steps", "guidance", "sampler", "temperature") and value is not None
+            if name not in ("device", "fast") and value is not None
         }
 
     @property
@@ -60,7 +61,7 @@ class Studio:
 
     @property
     def sampling(self) -> dict[str, Any]:
-        """Sampler, steps, guidance, shift and temperature of every clip."""
+        """Sampler, steps, guidance, shift, temperature and history guidance of every clip."""
         own, names = asdict(self.card.sampling), {"steps": "num_steps", "guidance": "guidance_scale"}
         return own | {names.get(name, name): value for name, value in self.options.items()}
 

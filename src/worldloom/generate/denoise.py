@@ -12,7 +12,7 @@ from torch import Tensor
 from worldloom.dit.context import TextContext
 from worldloom.dit.model import Transformer
 from worldloom.flow.guidance import guide, is_guided
-from worldloom.flow.path import velocity
+from worldloom.flow.path import interpolate, velocity
 from worldloom.flow.timestep import whole_timestep
 from worldloom.generate.canvas import Canvas
 
@@ -32,6 +32,25 @@ class Expert(NamedTuple):
 
 
 @dataclass(frozen=True)
+class History:
+    """Given cells, hidden from the unconditional branch under noise: guidance towards what they say (arXiv 2502.06764).
+
+    A model that follows given frames too loosely is pushed away from what it would do had it not seen them. known:
+    bool [f, h, w]; noise: [1, C, f, h, w].
+    """
+
+    known: Tensor
+    noise: Tensor
+
+    def hidden(self, noisy: Tensor, levels: Tensor, patch: tuple[int, int, int]) -> tuple[Tensor, Tensor]:
+        """Return latents [1, C, f, h, w] and tokens' levels [1, F, H, W] with given cells at the highest level of all."""
+        top = levels.max()
+        tokens = self.known[:: patch[0], :: patch[1], :: patch[2]]
+        covered = interpolate(noisy, self.noise.to(noisy), top)
+        return torch.where(self.known, covered, noisy), torch.where(tokens, top, levels)
+
+
+@dataclass(frozen=True)
 class Denoiser:
     """(noisy latents [1, C, f, h, w], noise level) -> velocity; the level is a number or [1, 1, f, h, w].
 
@@ -39,6 +58,7 @@ class Denoiser:
     guidance_scale: 1 for none; else both branches go through the model as one batch of two, where the noise level lies
     within `guidance_range`.
     beside: what is stacked under the noisy channels, [1, C', f, h, w], or None.
+    history: what the unconditional branch does not see; None shows it all that is given.
     """
 
     experts: tuple[Expert, ...]
@@ -46,18 +66,22 @@ class Denoiser:
     guidance_scale: float
     beside: Tensor | None = None
     guidance_range: tuple[float, float] = (0.0, 1.0)
+    history: History | None = None
 
     def __call__(self, noisy: Tensor, t: Tensor) -> Tensor:
         transformer, context = self._expert(t)
         if context.batch == 2 and not is_guided(t, self.guidance_range):
             context = context.first()
-        branches = context.batch
-        levels = _token_levels(t, transformer.config.patch_size)
-        if levels.ndim > 1:
-            levels = levels.expand(branches, -1, -1, -1)
+        patch = transformer.config.patch_size
+        levels = _token_levels(t, patch)
         shown = noisy if self.beside is None else torch.cat([noisy, self.beside.to(noisy)], dim=1)
-        answer = transformer(shown.expand(branches, -1, -1, -1, -1), levels, context).float()
-        if branches == 1:
+        if context.batch == 2 and self.history is not None:
+            hidden, raised = self.history.hidden(shown, levels, patch)
+            shown, levels = torch.cat([shown, hidden]), torch.cat([levels, raised])
+        elif levels.ndim > 1:
+            levels = levels.expand(context.batch, -1, -1, -1)
+        answer = transformer(shown.expand(context.batch, -1, -1, -1, -1), levels, context).float()
+        if context.batch == 1:
             return answer
         conditional, unconditional = answer.chunk(2)
         return guide(conditional, unconditional, self.guidance_scale)

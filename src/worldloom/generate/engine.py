@@ -19,7 +19,7 @@ from worldloom.flow.schedule import shifted_sigmas
 from worldloom.generate.canvas import Canvas, blank_canvas
 from worldloom.generate.card import Card
 from worldloom.generate.conform import Frames, to_frames, to_video
-from worldloom.generate.denoise import Denoiser, Expert, Words, hold
+from worldloom.generate.denoise import Denoiser, Expert, History, Words, hold
 from worldloom.generate.memory import Run, check_run, streamable_bytes
 from worldloom.generate.reference import Reference
 from worldloom.generate.request import Style
@@ -141,7 +141,7 @@ class Engine:
         generator = torch_generator("noise", style.seed, part)
         noise = style.temperature * torch.randn(canvas.latents.shape, generator=generator).to(self.device)
         schedule = shifted_sigmas(style.num_steps, style.shift).to(self.device)
-        sampler, denoiser = SAMPLERS[style.sampler], self._denoiser(canvas, words, style)
+        sampler, denoiser = SAMPLERS[style.sampler], self._denoiser(canvas, words, style, noise)
         report = None if on_step is None else lambda step, clean: on_step()
         reuse = StepReuse(denoiser, style.reuse, self.boundary) if style.reuse > 0 else None
         asked = denoiser if reuse is None else reuse
@@ -183,7 +183,7 @@ class Engine:
         )
         check_run(run, weights, sum(map(streamable_bytes, big)), self.device, self.force_memory)
 
-    def _denoiser(self, canvas: Canvas, words: Words, style: Style) -> Denoiser:
+    def _denoiser(self, canvas: Canvas, words: Words, style: Style, noise: Tensor) -> Denoiser:
         pictures, beside = None, None
         if self.stacks_channels:
             if canvas.reference is None:
@@ -191,7 +191,10 @@ class Engine:
             beside, pictures = self._show(canvas), self._look(canvas.reference, len(words.lengths))
         models = [model for model in (self.transformer, self.refiner) if model is not None]
         experts = tuple(Expert(model, model.prepare_text(*words, pictures)) for model in models)
-        return Denoiser(experts, self.boundary, style.guidance_scale, beside, style.guidance_range)
+        history, scale = None, style.guidance_scale
+        if style.history_guidance and self.per_token and beside is None and bool(canvas.known.any()):
+            history, scale = History(canvas.known, noise), style.history_guidance
+        return Denoiser(experts, self.boundary, scale, beside, style.guidance_range, history)
 
     def _show(self, canvas: Canvas) -> Tensor:
         """Return the channels to stack under the noise: which frames are known, and the latents of them alone."""

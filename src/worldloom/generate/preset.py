@@ -29,7 +29,8 @@ class Preset:
     """A style as its file has it; every field may be left out.
 
     description: for people. prompt, prompt_zh: added to the prompt after a comma, the second to one with Chinese in it
-    if it is not empty. negative: what should not be seen. steps, guidance, sampler, shift, temperature: as in a
+    if it is not empty. negative: what should not be seen. steps, guidance, sampler, shift, temperature,
+    history_guidance: as in a
     request.
     """
 
@@ -42,6 +43,7 @@ class Preset:
     sampler: str | None = None
     shift: float | None = None
     temperature: float | None = None
+    history_guidance: float | None = None
 
     def words(self, prompt: str) -> str:
         """Return what the model reads for `prompt`."""
@@ -51,7 +53,7 @@ class Preset:
 
     def fill(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """Return a request's options with the style's where the request leaves them open."""
-        names = ("negative", "steps", "guidance", "sampler", "shift", "temperature")
+        names = ("negative", "steps", "guidance", "sampler", "shift", "temperature", "history_guidance")
         own = {name: getattr(self, name) for name in names}
         chosen = {name: value for name, value in options.items() if value not in (None, "")}
         return {

@@ -38,6 +38,7 @@ class Style:
     temperature: float = (
         1.0  # deviation of the noise (arXiv 1807.03039, section 6: reduced-temperature models)
     )
+    history_guidance: float = 0.0  # scale where frames are given, see `denoise.History`; 0: guidance_scale
     name: str | None = None  # of the preset that was asked for
     preset: Preset = PLAIN
     reuse: float = 0.0  # threshold of `worldloom.flow.reuse.StepReuse`; 0 computes every step
@@ -59,6 +60,7 @@ class Style:
             "guidance": self.guidance_scale,
             "shift": self.shift,
             "temperature": self.temperature,
+            "history_guidance": self.history_guidance,
             **({} if self.name is None else {"style": self.name, "words": self.words}),
             **({} if self.reuse == 0 else {"reuse": self.reuse}),
             **({} if self.guidance_range == (0, 1) else {"guidance_range": list(self.guidance_range)}),
@@ -80,6 +82,7 @@ def check_style(
     guidance: float | None = None,
     shift: float | None = None,
     temperature: float | None = None,
+    history_guidance: float | None = None,
     reuse: float | None = None,
     guidance_range: tuple[float, float] | None = None,
     needs_prompt: bool = True,
@@ -102,6 +105,12 @@ def check_style(
         shift=_within("shift", default.shift if shift is None else shift, 0.01, 100.0),
         temperature=_within(
             "temperature", default.temperature if temperature is None else temperature, 0.0, MAX_TEMPERATURE
+        ),
+        history_guidance=_within(
+            "history_guidance",
+            default.history_guidance if history_guidance is None else history_guidance,
+            0.0,
+            MAX_GUIDANCE,
         ),
         reuse=_within("reuse", 0.0 if reuse is None else reuse, 0.0, MAX_REUSE),
         guidance_range=check_guidance_range((0.0, 1.0) if guidance_range is None else guidance_range),
