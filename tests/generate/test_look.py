@@ -1,5 +1,8 @@
 """Later canvases vary no more than the opening, around a mean drawn towards its own; known frames stay."""
 
+import math
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +13,7 @@ from worldloom.generate.canvas import Canvas
 from worldloom.generate.engine import Engine
 from worldloom.generate.journal import Journal
 from worldloom.generate.layout import Painter, Surroundings, grow
-from worldloom.generate.look import PULL, STEP, look_of, sharpness_of
+from worldloom.generate.look import MOST, PULL, Regulator, contrast_of, look_of, sharpness_of
 from worldloom.generate.request import check_style
 from worldloom.generate.size import Size
 
@@ -55,28 +58,34 @@ def test_a_mean_that_wandered_comes_back_by_a_share(opening: Tensor) -> None:
     assert torch.allclose(held.mean - look.mean, torch.full_like(look.mean, 2.0 * (1 - PULL)), atol=1e-4)
 
 
+def noise(contrast: float) -> np.ndarray:
+    grain = np.random.default_rng(0).uniform(-1, 1, (2, 24, 24, 3))
+    return (128 + 100 * contrast * grain).round().astype(np.uint8)
+
+
 def test_frames_that_grew_soft_or_sharp_are_answered_in_the_next_canvas(opening: Tensor) -> None:
+    assert sharpness_of(noise(0.25)) == pytest.approx(sharpness_of(noise(0.5)) / 2, rel=0.02)
+    assert contrast_of(noise(0.25)) == pytest.approx(contrast_of(noise(0.5)) / 2, rel=0.02)
+    assert contrast_of(noise(0.5) // 2 + 60) == pytest.approx(contrast_of(noise(0.5)) / 2, rel=0.02)
+    assert Regulator(20.0).after(20.0) == 1
+    assert 1.05 < Regulator(20.0).after(18.0) < Regulator(20.0).after(4.0) == pytest.approx(math.exp(MOST))
+    assert Regulator(20.0).after(40.0) == pytest.approx(math.exp(-MOST))
+    assert Regulator(20.0).after(0.0) == Regulator(0.0).after(20.0) == 1
     look = look_of(opening)
-    frames = np.random.default_rng(0).integers(0, 256, (2, 24, 24, 3), dtype=np.uint8)
-    softer = (frames // 2 + 64 + 4).astype(np.uint8)
-    assert sharpness_of(softer) == pytest.approx(sharpness_of(frames) / 2, rel=0.02)
-    assert look.sharpened(frames, softer).strength == STEP
-    assert look.sharpened(softer, frames).strength == 1 / STEP
-    assert look.sharpened(frames, frames).strength == 1
-    flat = np.zeros((1, 24, 24, 3), np.uint8)
-    assert look.sharpened(frames, flat).strength == 1 and look.sharpened(flat, frames).strength == 1 / STEP
-    stronger = look_of(look.sharpened(frames, softer).hold(opening, ALL))
-    assert bool((stronger.detail > 1.1 * look.detail).all())
+    sharper = look_of(replace(look, more_detail=1.1).hold(opening, ALL))
+    assert torch.allclose(sharper.detail, 1.1 * look.detail, rtol=0.02)
+    assert torch.allclose(sharper.form, look.form, rtol=0.1)
+    stronger = look_of(replace(look, more_form=1.1).hold(opening, ALL))
+    assert torch.allclose(stronger.form, 1.1 * look.form, rtol=0.02)
     assert torch.allclose(stronger.mean, look.mean, atol=0.05)
 
 
-def test_known_frames_are_untouched(opening: Tensor) -> None:
-    new = torch.tensor([False, False, True, True])
-    held = look_of(opening).hold(opening * 3, new)
-    assert torch.equal(held[:, :, :2], opening[:, :, :2] * 3) and not torch.equal(
-        held[:, :, 2:], opening[:, :, 2:] * 3
-    )
-    assert torch.equal(look_of(opening).hold(opening, ~ALL), opening)
+@pytest.mark.parametrize("gain", [0.95, 1.05])
+def test_a_model_that_sharpens_or_softens_each_canvas_is_balanced(gain: float) -> None:
+    sharpness, regulator = 20.0, Regulator(20.0)
+    for _ in range(40):
+        sharpness *= gain * regulator.after(sharpness)
+    assert sharpness == pytest.approx(20.0, rel=0.02)
 
 
 @pytest.mark.parametrize("given", [0, 9])

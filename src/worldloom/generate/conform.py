@@ -44,7 +44,7 @@ def to_video(
 
 def to_frames(video: torch.Tensor) -> Frames:
     """Return video [1, 3, F, H, W] in [-1, 1] as uint8 frames [F, H, W, 3], rounded to nearest."""
-    scaled = ((video[0].float() + 1.0) * 127.5).round().clamp(0, 255).to(torch.uint8)
+    scaled = (video[0].float() + 1.0).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8)
     return np.ascontiguousarray(scaled.permute(1, 2, 3, 0).cpu().numpy())
 
 

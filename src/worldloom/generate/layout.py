@@ -15,7 +15,7 @@ from worldloom.generate.denoise import Words
 from worldloom.generate.detail import Neighbour, restore
 from worldloom.generate.engine import Engine, OnStep
 from worldloom.generate.journal import Journal
-from worldloom.generate.look import Look, look_of
+from worldloom.generate.look import Look, Regulator, contrast_of, look_of, sharpness_of
 from worldloom.generate.reference import refer
 from worldloom.generate.request import Style
 from worldloom.generate.size import Size
@@ -121,15 +121,25 @@ def _grow_forward(painter: Painter, windows: list[Window], given: Surroundings) 
     def look_of_opening() -> Look:
         return look_of(painter.engine.encode(opening[: len(opening) - (len(opening) - 1) % STRIDE]))
 
-    def look() -> Look:
-        return look_of_opening().sharpened(opening, tail)
-
+    regulators: list[Regulator] = []
     for number, window in enumerate(windows):
-        for chunk in _paint_window(painter, window, tail, given.after, look if number else None):
+        look = None
+        if number:
+            # measured of finished canvases too, so that a run that goes on does what it would have done
+            measures = contrast_of(tail), sharpness_of(tail)
+            form, detail = (r.after(measured) for r, measured in zip(regulators, measures, strict=True))
+            look = partial(_regulated, look_of_opening, form, detail)
+        for chunk in _paint_window(painter, window, tail, given.after, look):
             tail = np.concatenate([tail, chunk])[-max(CONTEXT, painter.engine.span.shortest) :]
             if number == 0:
                 opening = np.concatenate([opening, chunk])
             yield chunk
+        if number == 0:
+            regulators = [Regulator(contrast_of(opening)), Regulator(sharpness_of(opening))]
+
+
+def _regulated(look: Callable[[], Look], form: float, detail: float) -> Look:
+    return replace(look(), more_form=form, more_detail=detail)
 
 
 def _grow_backward(painter: Painter, windows: list[Window], after: Frames) -> Iterator[Frames]:

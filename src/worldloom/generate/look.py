@@ -4,13 +4,14 @@ Canvases are painted one after the other, each from the end of the one before, a
 time adds up: it sharpens again what it sharpened before, and every canvas is a shade darker than the last. So the
 latents of later canvases are held to the statistics of the first one's: their mean is drawn towards it, and neither
 their large forms nor their detail may vary more than they did there. What that leaves of drift is seen in the frames:
-where they have become softer or sharper than the opening, the next canvas gets more or less of its detail.
+where they have less or more contrast or sharpness than the opening, the next canvas gets more or less of its form or
+detail.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -27,8 +28,8 @@ PULL = 0.25
 # 2.2 and 1.2; with detail held 1.1 and 1.0.
 
 
-# The most that one canvas's detail is strengthened, or weakened by its inverse, for the frames before it.
-STEP = 1.1
+# Shares of what is missing (logarithms) that one canvas gets at once, and that are summed; the most of both.
+AT_ONCE, SUMMED, MOST = 0.5, 0.1, 0.14
 LUMA = np.array([0.299, 0.587, 0.114])  # BT.601
 
 
@@ -36,29 +37,46 @@ LUMA = np.array([0.299, 0.587, 0.114])  # BT.601
 class Look:
     """Statistics of latents [1, C, f, h, w] over all cells, [1, C, 1, 1, 1]: mean, deviation of form and of detail.
 
-    What is held to it gets `strength` times the detail it would be left.
+    What is held to it gets `more_form` and `more_detail` times what it would be left of them.
     """
 
     mean: Tensor
     form: Tensor
     detail: Tensor
-    strength: float = 1.0
-
-    def sharpened(self, wanted: Frames, shown: Frames) -> Look:
-        """Return this look for a canvas after the frames `shown`, so that it gets nearer to the sharpness `wanted`."""
-        now = sharpness_of(shown)
-        # The whole ratio at once overshoots: canvases 1.2 times too sharp and 1.1 times too soft took turns.
-        ratio = math.sqrt(sharpness_of(wanted) / now) if now else 1.0
-        return replace(self, strength=min(max(ratio, 1 / STEP), STEP))
+    more_form: float = 1.0
+    more_detail: float = 1.0
 
     def hold(self, latents: Tensor, new: Tensor) -> Tensor:
         """Return latents whose `new` frames, bool [f], vary no more than this look allows, around a mean nearer to it."""
         if not bool(new.any()):
             return latents
         now, (form, detail) = look_of(latents[:, :, new]), _split(latents)
-        form = now.mean + (form - now.mean) * _gain(self.form, now.form) + PULL * (self.mean - now.mean)
-        held = form + detail * _gain(self.detail, now.detail) * self.strength
+        form = (
+            now.mean
+            + (form - now.mean) * _gain(self.form, now.form) * self.more_form
+            + PULL * (self.mean - now.mean)
+        )
+        held = form + detail * _gain(self.detail, now.detail) * self.more_detail
         return torch.where(new[:, None, None], held, latents)
+
+
+@dataclass
+class Regulator:
+    """How much more or less of something the next canvas gets so that footage keeps it: proportional-integral control.
+
+    A model that makes each canvas g times sharper than the one before would be balanced by the proportional part
+    alone where footage is g times too sharp, and more; what is summed over canvases takes the rest away.
+    """
+
+    wanted: float
+    owed: float = 0.0
+
+    def after(self, now: float) -> float:
+        """Return the factor for the canvas that follows frames measured as `now`; once for every canvas, in turn."""
+        missing = math.log(self.wanted / now) if self.wanted and now else 0.0
+        self.owed = min(max(self.owed + SUMMED * missing, -MOST), MOST)
+        # The whole of what is missing at once overshoots: canvases 1.2 times too sharp and 1.1 too soft took turns.
+        return math.exp(min(max(AT_ONCE * missing + self.owed, -MOST), MOST))
 
 
 def look_of(latents: Tensor) -> Look:
@@ -81,6 +99,11 @@ def sharpness_of(frames: Frames) -> float:
         edges = 4 * luma[1:-1, 1:-1] - luma[:-2, 1:-1] - luma[2:, 1:-1] - luma[1:-1, :-2] - luma[1:-1, 2:]
         total += float(np.abs(edges).mean())
     return total / len(frames)
+
+
+def contrast_of(frames: Frames) -> float:
+    """Return the mean deviation of the luma within a frame of uint8 [F, H, W, 3], in levels of 255."""
+    return float(np.mean([(frame @ LUMA).std() for frame in frames]))
 
 
 def _split(latents: Tensor) -> tuple[Tensor, Tensor]:

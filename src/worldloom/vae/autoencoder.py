@@ -45,7 +45,7 @@ NOT_CONFIG = ("_class_name", "_diffusers_version", "_name_or_path", "clip_output
 LOGVAR_RANGE = (-30.0, 20.0)
 # Latent frames worked through at once outside training share every layer's set-up, which pays for small pictures;
 # for large ones it only costs memory. At most so many frames, and so many latent cells where that is more than one.
-MOST_AT_ONCE, CELLS_AT_ONCE = 4, 2048
+MOST_AT_ONCE, CELLS_AT_ONCE = 9, 2304
 
 
 @dataclass(frozen=True)
