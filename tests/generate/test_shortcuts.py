@@ -10,6 +10,8 @@ from tests import tiny
 from worldloom.dit.config import TransformerConfig
 from worldloom.generate.clip import Clip
 from worldloom.generate.denoise import Denoiser, Expert, History
+from worldloom.generate.request import check_style
+from worldloom.generate.size import Size
 from worldloom.generate.stream import Stream
 
 PROMPT = "a red ball bounces on a wooden floor"
@@ -117,3 +119,11 @@ def test_history_guidance_moves_what_is_painted_beside_given_frames_alone(
     assert extend(history_guidance=2.0).settings["history_guidance"] == 2.0
     # without guidance there is no branch to hide anything from
     assert np.array_equal(*(extend(guidance=1.0, history_guidance=s).frames for s in (0.0, 2.0)))
+
+
+def test_history_guidance_leaves_alone_what_is_all_given(stream: Stream) -> None:
+    engine = stream.engine
+    style = check_style(engine.card, PROMPT, seed=3, steps=2, guidance=3.0, history_guidance=2.0)
+    blank = engine.canvas(Size(32, 32), 9)
+    given = blank.begin_from(torch.randn(blank.latents.shape), 0.0)
+    assert torch.equal(engine.paint(given, engine.read(style), style), given.latents)

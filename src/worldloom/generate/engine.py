@@ -192,7 +192,8 @@ class Engine:
         models = [model for model in (self.transformer, self.refiner) if model is not None]
         experts = tuple(Expert(model, model.prepare_text(*words, pictures)) for model in models)
         history, scale = None, style.guidance_scale
-        if style.history_guidance and self.per_token and beside is None and bool(canvas.known.any()):
+        some = bool(canvas.known.any()) and not bool(canvas.known.all())
+        if style.history_guidance and self.per_token and beside is None and some:
             history, scale = History(canvas.known, noise), style.history_guidance
         return Denoiser(experts, self.boundary, scale, beside, style.guidance_range, history)
 
