@@ -134,7 +134,7 @@ def _grow_forward(painter: Painter, windows: list[Window], given: Surroundings) 
             if number == 0:
                 opening = np.concatenate([opening, chunk])
             yield chunk
-        if number == 0:
+        if number == 0 and len(windows) > 1:
             regulators = [Regulator(contrast_of(opening)), Regulator(sharpness_of(opening))]
 
 

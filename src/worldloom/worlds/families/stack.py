@@ -108,10 +108,9 @@ class Stack(Family[StackParameters]):
             if when is not None:
                 fallen.append(name)
                 events.append(Event("fall", when, name))
+        # a landing in the last frame is not seen
         lands = [c.frame for c in record.touches("ball", "floor")[:1] if c.frame < record.num_frames - 1]
-        events += [
-            Event("land", frame, "ball", "floor") for frame in lands
-        ]  # as the take ends nobody sees it
+        events += [Event("land", frame, "ball", "floor") for frame in lands]
         share = len(fallen) / len(blocks)
         falling = sum(record.velocity[-1, record.index(name), 2] < -FALLING for name in fallen)
         outcome = "topples" if share >= 0.5 else "loses_some" if fallen else "stands"
