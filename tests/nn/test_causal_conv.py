@@ -52,12 +52,47 @@ def test_two_layers_share_a_state_without_mixing() -> None:
 
 
 def test_the_lead_in_is_what_is_remembered() -> None:
-    def halve(x: torch.Tensor, front: int) -> torch.Tensor:
+    def halve(x: torch.Tensor, front: int, room: torch.Tensor | None) -> torch.Tensor:
         return F.pad(x / 2 + 1, (0, 0, 0, 0, front, 0))
 
     layer, x, state = CausalConv3d(4, 6, (3, 3, 3)), clip(), StreamState()
     chunks = torch.cat([layer(c, state, halve) for c in x.split([3, 4], dim=2)], dim=2)
     assert torch.allclose(chunks, layer(x / 2 + 1), atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_result_is_added_onto_another(dtype: torch.dtype) -> None:
+    layer, x = CausalConv3d(16, 16, (3, 3, 3)).to(dtype), clip(channels=16).to(dtype)
+    onto = torch.randn(2, 16, 7, 5, 6).to(dtype).to(memory_format=torch.channels_last_3d)
+    expected = layer(x).float() + onto.float()
+    watched = layer(x, onto=onto.clone())
+    assert torch.allclose(watched.float(), expected, atol=0.02 if dtype == torch.bfloat16 else 1e-5)
+    watched.sum().backward()
+    assert layer.weight.grad is not None and layer.weight.grad.abs().sum() > 0
+    with torch.no_grad():
+        summed = layer(x, onto=onto)
+    assert torch.allclose(summed.float(), expected, atol=0.02 if dtype == torch.bfloat16 else 1e-5)
+
+
+def test_layers_of_a_stream_share_room_and_lose_nothing() -> None:
+    first, second = CausalConv3d(4, 4, (3, 3, 3)), CausalConv3d(4, 8, (3, 1, 1))
+    x, state = clip(frames=9), StreamState()
+    with torch.no_grad():
+        expected = second(first(x))
+        chunks = [second(first(chunk, state), state) for chunk in x.split([1, 4, 2, 2], dim=2)]
+        assert state.room(x, 2).data_ptr() == state.room(x[:, :, :1], 1).data_ptr()
+    assert torch.allclose(torch.cat(chunks, dim=2), expected, atol=1e-5)
+
+
+def test_a_stream_goes_on_in_and_out_of_inference_mode() -> None:
+    layer, x, state = CausalConv3d(4, 6, (3, 3, 3)), clip(), StreamState()
+    with torch.inference_mode():
+        chunks = [layer(x[:, :, :3], state).clone()]
+    with torch.no_grad():
+        chunks += [layer(x[:, :, 3:5], state)]
+    with torch.inference_mode():
+        chunks += [layer(x[:, :, 5:], state).clone()]
+        assert torch.allclose(torch.cat(chunks, dim=2), layer(x), atol=1e-5)
 
 
 def test_pointwise_equals_the_convolution_it_stands_for() -> None:

@@ -17,11 +17,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from worldloom.core.device import describe_device, resolve_device
+from worldloom.core.device import describe_device, has_amx, resolve_device
 from worldloom.core.error import Failure
 from worldloom.core.memory import available_memory
 from worldloom.core.video import decode_bytes, encode_bytes
 from worldloom.generate.folder import find_folder, packaged_models, verify_folder
+from worldloom.nn import native
 
 ENOUGH_DISK = 2 << 30  # a checkpoint, a run's log and some clips
 RENDER_SECONDS = 60  # the first software render on a loaded machine has taken 20 s
@@ -78,6 +79,16 @@ def check_python() -> Check:
 
 def check_torch() -> Check:
     return Check("torch", "ok", f"{importlib.metadata.version('torch')}, {describe_device('cpu')}")
+
+
+def check_native() -> Check:
+    """Compile the kernel that bf16 on a CPU has, where it is not yet."""
+    if not has_amx():
+        return Check("native", "ok", "no kernel needed: this processor computes in fp32")
+    if (reason := native.why_not()) is not None:
+        install = "apt-get install gcc libc6-dev"
+        return Check("native", "missing", f"no kernel: {reason}", "an autoencoder a fifth faster", install)
+    return Check("native", "ok", "norm_silu, compiled for this machine")
 
 
 def check_device() -> Check:
@@ -148,6 +159,7 @@ def check_disk() -> Check:
 CHECKS: tuple[Callable[[], Check], ...] = (
     check_python,
     check_torch,
+    check_native,
     check_device,
     check_memory,
     check_video,

@@ -9,7 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from worldloom.nn.pieces import pieces
+from worldloom.nn import native
+from worldloom.nn.pieces import pieces, widened
 
 # A pixel whose channels are all zero stays zero; the floor is torch.nn.functional.normalize's.
 MIN_LENGTH = 1e-12
@@ -38,9 +39,16 @@ class ChannelRMSNormSiLU(ChannelRMSNorm):
     def __init__(self, channels: int) -> None:
         super().__init__(channels, axes=3)
 
-    def forward(self, x: Tensor, front: int = 0) -> Tensor:
-        """Turn [B, C, F, H, W] into [B, C, front + F, H, W] whose first `front` frames are zero."""
-        return _NormSiLU.apply(x, (self.gamma * self.scale).flatten(), front)
+    def forward(self, x: Tensor, front: int = 0, room: Tensor | None = None) -> Tensor:
+        """Turn [B, C, F, H, W] into [B, C, front + F, H, W] whose first `front` frames are zero.
+
+        `room`, channels-last and of that shape, is filled and returned where no gradient is asked for.
+        """
+        gain = (self.gamma * self.scale).flatten()
+        if room is None:
+            return _NormSiLU.apply(x, gain, front)
+        _norm_silu(_rows_of(x), gain.float(), room.permute(0, 2, 3, 4, 1), front)
+        return room
 
 
 class _NormSiLU(torch.autograd.Function):
@@ -53,21 +61,9 @@ class _NormSiLU(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, gain: Tensor, front: int) -> Tensor:
         batch, channels, frames, height, width = x.shape
-        rows = x.permute(0, 2, 3, 4, 1).reshape(batch, frames * height * width, channels)
-        gain32 = gain.float()
+        rows = _rows_of(x)
         out = x.new_empty(batch, front + frames, height, width, channels)
-        out[:, :front] = 0
-        out_rows = out.view(batch, -1, channels)[:, front * height * width :]
-        inverse = torch.empty(*rows.shape[:2], 1, dtype=torch.float32, device=x.device)
-        for part in pieces(rows):
-            # bf16 is widened once: products of bf16 and fp32 would widen it in each.
-            wide = rows[part].float()
-            inv = _inverse_length(wide, out=inverse[part])
-            y = out_rows[part] if x.dtype == torch.float32 else wide
-            torch.mul(wide, inv, out=y).mul_(gain32)
-            F.silu(y, inplace=True)
-            if y.dtype != x.dtype:
-                out_rows[part] = y
+        inverse = _norm_silu(rows, gain.float(), out, front)
         ctx.save_for_backward(rows, gain, inverse)
         ctx.front = front
         return out.permute(0, 4, 1, 2, 3)
@@ -95,6 +91,32 @@ class _NormSiLU(torch.autograd.Function):
                 grad_x[part] = grad_y.mul_(inv)
         grad_x = grad_x.view(batch, -1, height, width, channels).permute(0, 4, 1, 2, 3)
         return grad_x, grad_gain.to(gain.dtype), None
+
+
+def _rows_of(x: Tensor) -> Tensor:
+    """[B, C, F, H, W] as [B, F * H * W, C]; no copy when `x` is channels-last."""
+    return x.permute(0, 2, 3, 4, 1).flatten(1, 3)
+
+
+def _norm_silu(rows: Tensor, gain: Tensor, out: Tensor, front: int) -> Tensor:
+    """Fill out [B, front + F, H, W, C] from rows [B, F * H * W, C]; return 1 / |row| as [B, F * H * W, 1]."""
+    batch, _, height, width, channels = out.shape
+    out[:, :front] = 0
+    out_rows = out.view(batch, -1, channels)[:, front * height * width :]
+    inverse = torch.empty(*rows.shape[:2], 1, dtype=torch.float32, device=rows.device)
+    if native.takes(rows):
+        for number in range(batch):
+            native.norm_silu(rows[number], gain, out_rows[number], inverse[number])
+        return inverse
+    # bf16 is widened once: products of bf16 and fp32 would widen it in each.
+    for part, wide in widened(rows):
+        inv = _inverse_length(wide, out=inverse[part])
+        y = out_rows[part] if rows.dtype == torch.float32 else wide
+        torch.mul(wide, inv, out=y).mul_(gain)
+        F.silu(y, inplace=True)
+        if y.dtype != rows.dtype:
+            out_rows[part] = y
+    return inverse
 
 
 def _inverse_length(rows: Tensor, out: Tensor) -> Tensor:

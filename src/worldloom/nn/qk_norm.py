@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from worldloom.nn.pieces import pieces
+from worldloom.nn.pieces import pieces, widened
 from worldloom.nn.rope import apply_rope
 
 
@@ -39,8 +39,7 @@ class _NormTurn(torch.autograd.Function):
         out = torch.empty_like(rows)
         scale = rows.new_empty(*rows.shape[:2], 1, dtype=torch.float32)
         gain = weight.float()
-        for part in pieces(rows):
-            wide = rows[part].float()
+        for part, wide in widened(rows):
             length = torch.linalg.vector_norm(wide, dim=-1, keepdim=True, out=scale[part])
             length.square_().div_(rows.shape[-1]).add_(eps).rsqrt_()
             y = out[part] if x.dtype == torch.float32 else wide

@@ -5,7 +5,7 @@ from itertools import pairwise
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from worldloom.nn.causal_conv import CausalConv3d, PointwiseConv3d, StreamState
+from worldloom.nn.causal_conv import CausalConv3d, PointwiseConv3d, StreamState, needs_grad
 from worldloom.nn.channel_norm import ChannelRMSNorm, ChannelRMSNormSiLU
 from worldloom.vae.resample import Downsample, Upsample, as_clip, as_pictures
 from worldloom.vae.shortcut import AverageDown, DuplicateUp
@@ -25,11 +25,13 @@ class ResidualBlock(nn.Module):
         same = in_channels == out_channels
         self.conv_shortcut = nn.Identity() if same else PointwiseConv3d(in_channels, out_channels)
 
-    def forward(self, x: Tensor, state: StreamState | None = None) -> Tensor:
-        """[B, C, F, H, W] -> [B, C', F, H, W]."""
+    def forward(self, x: Tensor, state: StreamState | None = None, last_use: bool = False) -> Tensor:
+        """[B, C, F, H, W] -> [B, C', F, H, W]; `last_use` of x allows to overwrite it."""
         hidden = self.conv1(x, state, self.norm1)
-        hidden = self.conv2(hidden, state, self.norm2)
-        return hidden + self.conv_shortcut(x)
+        shortcut = self.conv_shortcut(x)
+        if shortcut is x and not last_use and not needs_grad(x, self.conv2.weight):
+            shortcut = x.clone()
+        return self.conv2(hidden, state, self.norm2, onto=shortcut)
 
 
 class AttentionBlock(nn.Module):
@@ -62,7 +64,7 @@ class MiddleBlock(nn.Module):
         """[B, C, F, H, W] -> the same shape."""
         x = self.resnets[0](x, state)
         x = self.attentions[0](x)
-        return self.resnets[1](x, state)
+        return self.resnets[1](x, state, last_use=True)
 
 
 def residual_chain(in_channels: int, out_channels: int, depth: int) -> nn.ModuleList:
@@ -84,7 +86,7 @@ class ResidualDownStage(nn.Module):
         """[B, C, F, H, W] -> [B, C', F/factor_t, H/factor_s, W/factor_s]."""
         hidden = x
         for resnet in self.resnets:
-            hidden = resnet(hidden, state)
+            hidden = resnet(hidden, state, last_use=hidden is not x)
         if self.downsampler is not None:
             hidden = self.downsampler(hidden, state)
         return self.avg_shortcut(hidden, x, state)
@@ -104,7 +106,7 @@ class ResidualUpStage(nn.Module):
         """[B, C, F, H, W] -> [B, C', F*factor_t, H*factor_s, W*factor_s]."""
         hidden = x
         for resnet in self.resnets:
-            hidden = resnet(hidden, state)
+            hidden = resnet(hidden, state, last_use=hidden is not x)
         if self.upsampler is None or self.avg_shortcut is None:
             return hidden
         return self.avg_shortcut(self.upsampler(hidden, state), x, state)
@@ -125,5 +127,5 @@ class PlainUpStage(nn.Module):
     def forward(self, x: Tensor, state: StreamState | None = None) -> Tensor:
         """[B, C, F, H, W] -> [B, C', F*factor_t, H*factor_s, W*factor_s]."""
         for resnet in self.resnets:
-            x = resnet(x, state)
+            x = resnet(x, state, last_use=True)
         return x if self.upsamplers is None else self.upsamplers[0](x, state)
