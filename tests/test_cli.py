@@ -236,6 +236,7 @@ def test_doctor_looks_at_everything(capsys: pytest.CaptureFixture[str]) -> None:
     assert set(checks) == {
         "python",
         "torch",
+        "native",
         "device",
         "video",
         "weights",

@@ -222,6 +222,7 @@ def _add_evaluate(verbs: Any, name: str, shared: Parser) -> None:
         metavar="G",
         help="1 to 50, in place of --guidance where frames are given",
     )
+    parser.add_argument("--stillness", type=float, metavar="D", help="0 to 2, where frames are given")
     parser.add_argument("--fast", action="store_true", help="with the model's own adapter for few steps")
     parser.add_argument("--takes", type=int, metavar="N", help="held-out takes; default: the suite's own")
     parser.add_argument(
@@ -310,6 +311,7 @@ def _evaluate(args: argparse.Namespace) -> Outcome:
         guidance=args.guidance,
         temperature=args.temperature,
         history_guidance=args.history_guidance,
+        stillness=args.stillness,
         device=args.device,
         fast=args.fast,
     )

@@ -214,6 +214,7 @@ def _options(args: Namespace, meter: Meter) -> Options:
         "sampler": args.sampler,
         "temperature": args.temperature,
         "history_guidance": args.history_guidance,
+        "stillness": args.stillness,
         "reuse": args.reuse,
         "guidance_range": args.guidance_range,
         "style": args.style,

@@ -213,6 +213,12 @@ def _style(parser: Parser) -> None:
         help="how closely to follow given frames, 1 to 50, in place of --guidance where there are any; 0 keeps it",
     )
     style.add_argument(
+        "--stillness",
+        type=float,
+        metavar="D",
+        help="how far from given frames, 0 to 2, what is painted at the same place counts as the same; 0: never",
+    )
+    style.add_argument(
         "--reuse",
         type=float,
         metavar="SHARE",

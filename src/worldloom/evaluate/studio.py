@@ -33,6 +33,7 @@ class Painting:
     sampler: str | None = None
     temperature: float | None = None
     history_guidance: float | None = None
+    stillness: float | None = None
     device: str = "auto"
     fast: bool = False
 
@@ -61,7 +62,7 @@ class Studio:
 
     @property
     def sampling(self) -> dict[str, Any]:
-        """Sampler, steps, guidance, shift, temperature and history guidance of every clip."""
+        """Sampler, steps, guidance, shift, temperature, history guidance and stillness of every clip."""
         own, names = asdict(self.card.sampling), {"steps": "num_steps", "guidance": "guidance_scale"}
         return own | {names.get(name, name): value for name, value in self.options.items()}
 

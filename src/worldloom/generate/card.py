@@ -22,6 +22,9 @@ class Sampling:
     shift: float = 3.0  # of the timesteps; more spends more steps at high noise
     temperature: float = 1.0  # deviation of the noise that a clip begins with; less is cleaner and paler
     history_guidance: float = 0.0  # see `worldloom.generate.denoise.History`; 0 guides by the words alone
+    stillness: float = (
+        0.0  # tolerance of `worldloom.generate.stillness.Stillness`; 0 draws nothing to given frames
+    )
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from worldloom.generate.conform import Frames
+from worldloom.generate.dissolve import Edge
 
 # Levels of 255 by which the decoder's frames may differ and still show the same. On 12 takes with the autoencoder alone
 # (9 frames given, 8 reconstructed, 2026-11), change at the join over the median change, and PSNR of the 8: nothing
@@ -31,10 +32,12 @@ AROUND = 5  # pixels along the side of the square in which they are compared
 
 @dataclass(frozen=True)
 class Neighbour:
-    """A given frame `picture` uint8 [H, W, 3], and where in its canvas the decoder draws it."""
+    """A given frame `picture` uint8 [H, W, 3], where in its canvas the decoder draws it, and the edge of given footage
+    there, None where a single picture is given."""
 
     picture: np.ndarray
     place: int
+    edge: Edge | None = None
 
 
 def restore(

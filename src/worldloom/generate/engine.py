@@ -24,6 +24,7 @@ from worldloom.generate.memory import Run, check_run, streamable_bytes
 from worldloom.generate.reference import Reference
 from worldloom.generate.request import Style
 from worldloom.generate.size import Size
+from worldloom.generate.stillness import Stillness
 from worldloom.generate.window import Span
 from worldloom.text.encoder import TextEncoder
 from worldloom.text.image_encoder import ImageEncoder
@@ -144,7 +145,9 @@ class Engine:
         sampler, denoiser = SAMPLERS[style.sampler], self._denoiser(canvas, words, style, noise)
         report = None if on_step is None else lambda step, clean: on_step()
         reuse = StepReuse(denoiser, style.reuse, self.boundary) if style.reuse > 0 else None
-        asked = denoiser if reuse is None else reuse
+        asked: Callable[[Tensor, Tensor], Tensor] = denoiser if reuse is None else reuse
+        if style.stillness > 0:
+            asked = Stillness(asked, canvas, style.stillness, self.transformer.config.patch_size)
         if self.per_token:
             painted = sampler(asked, canvas.noisy(noise), canvas.sigmas(schedule), on_step=report)
         else:

@@ -13,6 +13,7 @@ from worldloom.generate.canvas import Canvas
 from worldloom.generate.conform import Frames
 from worldloom.generate.denoise import Words
 from worldloom.generate.detail import Neighbour, restore
+from worldloom.generate.dissolve import Edge, dissolve
 from worldloom.generate.engine import Engine, OnStep
 from worldloom.generate.journal import Journal
 from worldloom.generate.look import Look, Regulator, contrast_of, look_of, sharpness_of
@@ -69,7 +70,7 @@ class Painter:
     ) -> Iterator[Frames]:
         """Paint the next canvas, held to a `look` if there is one, and yield its `wanted` frames.
 
-        They get the detail of the given frames next to them.
+        They get the detail of the given frames next to them, and dissolve into them where they do not meet them.
         """
         part = self.journal.next_part()
         if (finished := self.journal.recall(part)) is not None:
@@ -81,7 +82,9 @@ class Painter:
         latents = self.engine.paint(canvas, self.words, self.style, part, self._step)
         if look is not None:
             latents = look().hold(latents, (canvas.start == 1).flatten(1).all(dim=1))
-        return self.journal.record(part, restore(self.engine.decode(latents), wanted, before, after))
+        detailed = restore(self.engine.decode(latents), wanted, before, after)
+        left, right = (None if neighbour is None else neighbour.edge for neighbour in (before, after))
+        return self.journal.record(part, dissolve(detailed, wanted.stop - wanted.start, left, right))
 
     def _step(self, steps: int = 1) -> None:
         self.steps_done += steps
@@ -156,9 +159,10 @@ def _paint_window(
     """Yield the new frames of a window between the footage before and after it."""
     left = right = None
     if window.prefix:
-        left = Neighbour(before[-1], window.prefix - 1)
+        left = Neighbour(before[-1], window.prefix - 1, Edge.of(before[::-1]))
     if window.suffix:
-        right = Neighbour(after[min(max(0, window.offset), len(after) - 1)], window.frames - window.suffix)
+        picture = after[min(max(0, window.offset), len(after) - 1)]
+        right = Neighbour(picture, window.frames - window.suffix, Edge.of(after))
     return painter.paint(partial(_lay_out, painter, window, before, after), window.shown, left, right, look)
 
 

@@ -18,6 +18,7 @@ from worldloom.core.config import from_dict
 from worldloom.core.error import UsageError
 from worldloom.text.words import HAN
 
+GIVEN = ("history_guidance", "stillness")  # of a style: what counts where frames are given
 PACKAGED = Path(__file__).resolve().parents[1] / "styles"
 SUFFIX = ".toml"
 MAX_BYTES = 1 << 16
@@ -30,8 +31,7 @@ class Preset:
 
     description: for people. prompt, prompt_zh: added to the prompt after a comma, the second to one with Chinese in it
     if it is not empty. negative: what should not be seen. steps, guidance, sampler, shift, temperature,
-    history_guidance: as in a
-    request.
+    history_guidance, stillness: as in a request.
     """
 
     description: str = ""
@@ -44,6 +44,7 @@ class Preset:
     shift: float | None = None
     temperature: float | None = None
     history_guidance: float | None = None
+    stillness: float | None = None
 
     def words(self, prompt: str) -> str:
         """Return what the model reads for `prompt`."""
@@ -53,7 +54,7 @@ class Preset:
 
     def fill(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """Return a request's options with the style's where the request leaves them open."""
-        names = ("negative", "steps", "guidance", "sampler", "shift", "temperature", "history_guidance")
+        names = ("negative", "steps", "guidance", "sampler", "shift", "temperature", *GIVEN)
         own = {name: getattr(self, name) for name in names}
         chosen = {name: value for name, value in options.items() if value not in (None, "")}
         return {

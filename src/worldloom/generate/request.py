@@ -20,6 +20,7 @@ MAX_STEPS = 1000
 MAX_GUIDANCE = 50.0
 MAX_REUSE = 0.5
 MAX_TEMPERATURE = 2.0
+MAX_STILLNESS = 2.0
 RANDOM_SEED = -1
 SEED_LIMIT = 2**63
 
@@ -39,6 +40,7 @@ class Style:
         1.0  # deviation of the noise (arXiv 1807.03039, section 6: reduced-temperature models)
     )
     history_guidance: float = 0.0  # scale where frames are given, see `denoise.History`; 0: guidance_scale
+    stillness: float = 0.0  # tolerance of `stillness.Stillness`; 0: none
     name: str | None = None  # of the preset that was asked for
     preset: Preset = PLAIN
     reuse: float = 0.0  # threshold of `worldloom.flow.reuse.StepReuse`; 0 computes every step
@@ -61,6 +63,7 @@ class Style:
             "shift": self.shift,
             "temperature": self.temperature,
             "history_guidance": self.history_guidance,
+            "stillness": self.stillness,
             **({} if self.name is None else {"style": self.name, "words": self.words}),
             **({} if self.reuse == 0 else {"reuse": self.reuse}),
             **({} if self.guidance_range == (0, 1) else {"guidance_range": list(self.guidance_range)}),
@@ -83,6 +86,7 @@ def check_style(
     shift: float | None = None,
     temperature: float | None = None,
     history_guidance: float | None = None,
+    stillness: float | None = None,
     reuse: float | None = None,
     guidance_range: tuple[float, float] | None = None,
     needs_prompt: bool = True,
@@ -111,6 +115,9 @@ def check_style(
             default.history_guidance if history_guidance is None else history_guidance,
             0.0,
             MAX_GUIDANCE,
+        ),
+        stillness=_within(
+            "stillness", default.stillness if stillness is None else stillness, 0.0, MAX_STILLNESS
         ),
         reuse=_within("reuse", 0.0 if reuse is None else reuse, 0.0, MAX_REUSE),
         guidance_range=check_guidance_range((0.0, 1.0) if guidance_range is None else guidance_range),

@@ -1,0 +1,93 @@
+"""Where new footage does not meet given footage, it dissolves into it instead of jumping.
+
+A model that runs into given frames may arrive with a thing in another place, or without it. The change at the join is
+then several times the usual one: a cut. What exceeds the usual is spread over the new frames next to the join, which go
+over into the given frame beside them; where they arrive as they should, nothing is done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from worldloom.generate.conform import Frames
+
+REACH = 8
+"""New frames that dissolve, and changes on either side of a join that say what is usual there."""
+SUDDEN = 1.25
+"""A change at a join so many times the usual one is left as it is."""
+DARKER = 0.015
+"""Share of the brightness by which a new frame may be darker or lighter than the given one beside it."""
+STILL = 0.5
+"""Levels of 255 that count as the usual change of footage that stands still."""
+
+
+@dataclass(frozen=True)
+class Edge:
+    """Given frames uint8 [F, H, W, 3], at least two, that new ones lie next to, counted away from the join."""
+
+    footage: Frames
+
+    @classmethod
+    def of(cls, footage: Frames) -> Edge | None:
+        """Return the edge of given frames; None of a single picture, which shows no change."""
+        return cls(footage[: REACH + 1]) if len(footage) > 1 else None
+
+    def share(self, new: Frames) -> float:
+        """Return how much of the first of the new frames must give way, so that it meets the edge as usual.
+
+        new: uint8 [F, H, W, 3], counted away from the join.
+        """
+        usual = float(np.median(np.concatenate([changes(self.footage), changes(new[: REACH + 1])])))
+        jump = float(changes(np.stack([self.footage[0], new[0]]))[0])
+        light = float(self.footage[0].mean())
+        step = abs(float(new[0].mean()) - light)
+        return max(0.0, _excess(jump, SUDDEN * max(usual, STILL)), _excess(step, DARKER * light))
+
+    def over(self, frame: np.ndarray, share: float) -> np.ndarray:
+        """Return the new frame with `share` of the given one next to the join over it."""
+        mixed = (1 - share) * frame + share * self.footage[0].astype(np.float32)
+        return mixed.round().astype(np.uint8)
+
+
+def changes(frames: Frames) -> np.ndarray:
+    """Return the mean absolute change from each frame to the next in levels of 255, [F - 1]."""
+    return np.abs(np.diff(frames.astype(np.int16), axis=0)).mean(axis=(1, 2, 3))
+
+
+def dissolve(
+    chunks: Iterator[Frames], count: int, before: Edge | None, after: Edge | None
+) -> Iterator[Frames]:
+    """Yield the `count` new frames in `chunks` [F, H, W, 3], those next to an edge going over into it.
+
+    With an edge after them the last `REACH` are held back until the last one is there.
+    """
+    reach = min(REACH, count)
+    held = np.empty((0,), np.uint8)
+    share, place = 0.0, 0
+    for chunk in chunks:
+        if before is not None and place < reach:
+            share = before.share(chunk) if place == 0 else share
+            chunk = _mixed(chunk, before, [share * (1 - (place + n) / reach) for n in range(len(chunk))])
+        place += len(chunk)
+        if after is None:
+            yield chunk
+            continue
+        held = np.concatenate([held, chunk]) if len(held) else chunk
+        if len(held) > reach:
+            yield held[:-reach]
+            held = held[-reach:]
+    if after is not None and len(held):
+        share = after.share(held[::-1])
+        yield _mixed(held, after, [share * (n + 1) / reach for n in range(len(held))])
+
+
+def _excess(found: float, allowed: float) -> float:
+    """Return the share of what is found that is more than allowed; below 0 there is room."""
+    return 1 - allowed / found if found else 0.0
+
+
+def _mixed(frames: Frames, edge: Edge, shares: list[float]) -> Frames:
+    return np.stack([edge.over(f, s) if s > 0 else f for f, s in zip(frames, shares, strict=True)])
