@@ -47,6 +47,8 @@ WORDS: dict[str, tuple[list[str], int, str]] = {
     "unknown option": (generate("--sparkle"), WRONG, "--sparkle"),
     "abbreviated option": (generate("--sec", "1"), WRONG, "--sec"),
     "no output": (["generate", PROMPT], WRONG, "-o/--output"),
+    "fp8 on a CPU": (generate("--device", "cpu", "--fp8"), WRONG, "fp8 needs an NVIDIA GPU of compute"),
+    "stillness out of range": (generate("--stillness", "3"), WRONG, "stillness is 3; it must be from 0 to 2"),
     "empty prompt": (["generate", "", "-o", "out.mp4"], WRONG, "prompt is empty"),
     "blank prompt": (["image", " \n ", "-o", "out.png"], WRONG, "prompt is empty"),
     "endless prompt": (["generate", "ball " * 7000, "-o", "out.mp4"], WRONG, "at most 32000"),

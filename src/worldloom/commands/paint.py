@@ -55,6 +55,7 @@ def run(args: Namespace) -> dict[str, Any]:
         force_memory=args.force_memory,
         lora=args.lora,
         fast=args.fast,
+        fp8=args.fp8,
     )
     if not args.quiet:
         _warn_of_unknown_words(pipeline, _words(args))
@@ -81,7 +82,7 @@ def describe(result: dict[str, Any]) -> str:
     return "\n".join(
         f"{file['file']}: {file['frames']} frames of {file['size']} at {file['fps']} frames/s, "
         f"seed {file['seed']}, {file['seconds_taken']:.1f} s{FULL_COLOUR * (file.get('chroma') == '4:4:4')}"
-        f"{_describe_reused(file)}"
+        f"{_describe_reused(file)}{_describe_fp8(file)}"
         for file in result["files"]
     )
 
@@ -241,6 +242,12 @@ def _describe_reused(file: dict[str, Any]) -> str:
     return (
         f"; computed {file['steps_computed']} of {file['steps_asked']} steps, latents an estimated "
         f"{file['reuse_decibels']:.0f} dB from computing all"
+    )
+
+
+def _describe_fp8(file: dict[str, Any]) -> str:
+    return (
+        f"; fp8, velocities {file['fp8_decibels']:.0f} dB above its error" if "fp8_decibels" in file else ""
     )
 
 

@@ -185,6 +185,11 @@ def _style(parser: Parser) -> None:
         help="where the big networks' blocks wait for their turn; default: none, all on the device",
     )
     style.add_argument(
+        "--fp8",
+        action="store_true",
+        help="8-bit linear layers, for GPUs from Ada and Hopper on; the report says how far off they are",
+    )
+    style.add_argument(
         "--tile",
         type=int,
         metavar="PIXELS",

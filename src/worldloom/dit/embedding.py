@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from worldloom.nn.fp8 import Fp8Linear
 from worldloom.nn.gelu_linear import gelu_linear
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ class GeluLinear(nn.Module):
         self.approximate = approximate
 
     def forward(self, x: Tensor) -> Tensor:
+        if isinstance(self.proj, Fp8Linear):
+            return F.gelu(self.proj(x), approximate=self.approximate)
         return gelu_linear(x, self.proj.weight, self.proj.bias, self.approximate)
 
 

@@ -24,6 +24,7 @@ from worldloom.dit.context import TextContext, collapse_padding
 from worldloom.dit.embedding import ConditionEmbedder, Projector
 from worldloom.dit.layout import from_diffusers, to_diffusers
 from worldloom.dit.lora import Adapted, Lora
+from worldloom.nn.fp8 import decibels, use_fp8
 from worldloom.nn.modulation import Levels, norm_modulate
 from worldloom.nn.patchify import PatchEmbedding, grid_of, unpatchify
 from worldloom.nn.placing import Offload, place
@@ -38,6 +39,8 @@ WEIGHTS_FILE = "diffusion_pytorch_model.safetensors"
 # Size of the initial key of padding against words' keys, which are of order one; see `_look_away_from_padding`.
 PADDING_KEY = 0.1
 # A model cast to bf16 keeps these in fp32: they are small, and noise levels lie close together.
+# Tokens along the axes of the canvas on which the price of fp8 is found.
+TRIED = (2, 8, 8)
 KEPT_IN_FP32 = ("scale_shift_table", "condition_embedder.time_embedder.")
 
 
@@ -190,6 +193,33 @@ class Transformer(nn.Module):
         """
         for block in self.blocks:
             block.compile(**options)
+
+    @torch.no_grad()
+    def use_fp8(self) -> float:
+        """Put the blocks' linear layers into 8-bit floating point, in place, and return what that costs.
+
+        The velocity of a small canvas of noise under random words, before, over its difference after, in dB.
+        """
+        exact = self._try_out()
+        use_fp8(self.blocks)
+        return decibels(exact, self._try_out())
+
+    def _try_out(self) -> Tensor:
+        """Return the velocity [1, C_out, f, h, w] of a fixed canvas of noise."""
+        config, weight = self.config, self.patch_embedding.weight
+        generator = torch.Generator().manual_seed(0)
+
+        def noise(*shape: int) -> Tensor:
+            return torch.randn(shape, generator=generator).to(weight)
+
+        sides = [count * patch for count, patch in zip(TRIED, config.patch_size, strict=True)]
+        size = config.image_size
+        picture = None if size is None else noise(1, config.image_tokens or 1, size)
+        context = self.prepare_text(
+            noise(1, min(8, config.text_length), config.text_size), image_embeds=picture
+        )
+        level = torch.full((1,), 0.5, device=weight.device)
+        return self(noise(1, config.in_channels, *sides), level, context).float()
 
     def _add_actions(self, x: Tensor, actions: Tensor, grid: tuple[int, int, int]) -> Tensor:
         """Add to every token of a latent frame the embedding of what was done in it."""

@@ -47,6 +47,7 @@ class Engine:
     loras: what a file records of the adapters that are part of the transformers' weights.
     tile: side in pixels of the tiles in which the autoencoder works, or None for whole frames.
     force_memory: try a run that is not expected to fit.
+    fp8_decibels: how far velocities are above the error of 8-bit layers, None where there are none.
     reused: what step reuse saved on each canvas painted with it, in order; whoever reports it may empty it.
     """
 
@@ -62,6 +63,7 @@ class Engine:
     image_encoder: ImageEncoder | None = None
     loras: tuple[dict[str, Any], ...] = ()
     reused: list[Reused] = field(default_factory=list)
+    fp8_decibels: float | None = None
 
     tile: int | None = None
     force_memory: bool = False
@@ -73,7 +75,9 @@ class Engine:
 
     def settings(self) -> dict[str, Any]:
         """Return what a file records of the models that painted it."""
-        return {"model": self.card.name, **({"loras": list(self.loras)} if self.loras else {})}
+        loras = {"loras": list(self.loras)} if self.loras else {}
+        fp8 = {} if self.fp8_decibels is None else {"fp8_decibels": round(self.fp8_decibels, 1)}
+        return {"model": self.card.name, **loras, **fp8}
 
     @property
     def multiple(self) -> tuple[int, int]:

@@ -115,13 +115,14 @@ def load_checkpoint(
     force_memory: bool = False,
     loras: Sequence[Lora] = (),
     fast: bool = False,
+    fp8: bool = False,
 ) -> Engine:
     """Return the models of a checkpoint folder on `device`, every file first checked against its SHA-256.
 
     `dtype` None takes the number format that is fast on the device. Under `offload` the transformers' blocks and the
     text encoder's layers wait in the CPU's memory or in their files, and come one by one; with a `tile` the
     autoencoder works in tiles of so many pixels. `loras` are added to the transformers' weights, and with `fast` the
-    folder's own adapter for few steps. Weights that do not fit are a UsageError unless forced. Raises Failure for a
+    folder's own adapter for few steps; `fp8` then puts their linear layers into 8-bit floating point. Weights that do not fit are a UsageError unless forced. Raises Failure for a
     file that differs, is missing or too many, for a pickle, and for missing, extra or misshapen tensors, naming each.
     """
     verify_folder(folder)
@@ -144,20 +145,23 @@ def load_checkpoint(
     def load(kind: Any, part: str, **how: Any) -> Any:
         return kind.load(folder / part, device, dtype, **how).eval().requires_grad_(False)
 
+    transformer = load(Transformer, "transformer", offload=offload, loras=high)
+    refiner = None if assembly.boundary is None else load(Transformer, REFINER, offload=offload, loras=low)
     return Engine(
-        transformer=load(Transformer, "transformer", offload=offload, loras=high),
+        transformer=transformer,
         vae=load(Autoencoder, "vae"),
         text_encoder=load(TextEncoder, "text_encoder", offload=offload),
         tokenizer=Tokenizer.load(folder / "tokenizer"),
         card=card,
         device=device,
         per_token=assembly.per_token,
-        refiner=None if assembly.boundary is None else load(Transformer, REFINER, offload=offload, loras=low),
+        refiner=refiner,
         boundary=assembly.boundary or 0.0,
         loras=tuple(lora.record() for lora in loras),
         image_encoder=load(ImageEncoder, IMAGE_ENCODER) if assembly.image_encoder else None,
         tile=tile,
         force_memory=force_memory,
+        fp8_decibels=min(m.use_fp8() for m in (transformer, refiner) if m is not None) if fp8 else None,
     )
 
 

@@ -20,6 +20,7 @@ from worldloom.generate.clip import Clip, Footage
 from worldloom.generate.families import family_of
 from worldloom.generate.folder import find_folder, load_checkpoint
 from worldloom.generate.stream import Stream
+from worldloom.nn.fp8 import check_fp8
 from worldloom.nn.placing import check_offload
 
 P = ParamSpec("P")
@@ -54,6 +55,7 @@ class Pipeline:
         force_memory: bool = False,
         lora: Sequence[Lora | str] = (),
         fast: bool = False,
+        fp8: bool = False,
     ) -> Pipeline:
         """Load a model of the package by name (`tiny`) or a checkpoint folder, every file checked by its SHA-256.
 
@@ -70,21 +72,24 @@ class Pipeline:
             lora: low-rank adapters to add to the transformer, each a `Lora` or "[high=|low=]FILE[:STRENGTH]"; of a model
                 with two experts, high and low name the one to adapt.
             fast: add the model's own adapter for few steps without guidance, and sample as it asks.
+            fp8: the transformer's linear layers in 8-bit floating point, for GPUs from Ada and Hopper on.
 
         Raises UsageError for an unknown name, device or offload, Failure for a damaged checkpoint, naming what is
         wrong.
         """
         place = resolve_device(device)
         how = check_offload(offload, place)
+        if fp8:
+            check_fp8(place, how)
         loras = [item if isinstance(item, Lora) else Lora.parse(item) for item in lora]
         if (family := family_of(name)) is not None:
-            if loras or fast:
+            if loras or fast or fp8:
                 raise UsageError(
-                    f"{name} is a {family.name} checkpoint; adapters are added to Wan's layout alone"
+                    f"{name} is a {family.name} checkpoint; adapters and fp8 are for Wan's layout alone"
                 )
             return cls(Adapter(family, Path(name), place, dtype, how))
         folder = find_folder(name)
-        return cls(Stream(load_checkpoint(folder, place, dtype, how, tile, force_memory, loras, fast)))
+        return cls(Stream(load_checkpoint(folder, place, dtype, how, tile, force_memory, loras, fast, fp8)))
 
     @property
     def card(self) -> Card:
