@@ -28,7 +28,7 @@ def run(new: np.ndarray, before=None, after=None, cut: int = 4) -> np.ndarray:
 def test_footage_that_goes_on_is_left_to_the_bit(count: int, cut: int) -> None:
     clip = moving(18 + count)
     new = clip[9 : 9 + count]
-    before, after = Edge.of(clip[8::-1]), Edge.of(clip[9 + count :])
+    before, after = Edge(clip[8::-1]), Edge(clip[9 + count :])
     assert np.array_equal(run(new, before, after, cut), new)
     assert np.array_equal(run(new, None, None, cut), new)
 
@@ -36,7 +36,7 @@ def test_footage_that_goes_on_is_left_to_the_bit(count: int, cut: int) -> None:
 @pytest.mark.parametrize("cut", [4, 7, 20])
 def test_a_jump_becomes_as_large_as_other_changes(cut: int) -> None:
     given, new = moving(9), moving(20, offset=30)
-    after = run(new, before=Edge.of(given[::-1]), cut=cut)
+    after = run(new, before=Edge(given[::-1]), cut=cut)
     joined = changes(np.concatenate([given, after]))
     plain = changes(np.concatenate([given, new]))
     usual = np.median(plain[: 8 + min(cut, REACH + 1) - 1])  # what the first chunk shows of the new frames
@@ -49,8 +49,8 @@ def test_a_jump_becomes_as_large_as_other_changes(cut: int) -> None:
 
 def test_both_ways_are_alike() -> None:
     given, new = moving(9), moving(20, offset=30)
-    forward = run(new, before=Edge.of(given[::-1]), cut=20)
-    backward = run(new[::-1], after=Edge.of(given[::-1]), cut=3)
+    forward = run(new, before=Edge(given[::-1]), cut=20)
+    backward = run(new[::-1], after=Edge(given[::-1]), cut=3)
     assert np.array_equal(forward, backward[::-1])
 
 
@@ -59,11 +59,16 @@ def test_brightness_does_not_step() -> None:
     new = np.clip(moving(20, offset=18).astype(int) + 10, 0, 255).astype(np.uint8)
     light = given[-1].mean()
     assert abs(new[0].mean() - light) > 2 * DARKER * light
-    assert abs(run(new, before=Edge.of(given[::-1]))[0].mean() - light) <= DARKER * light + 1
+    assert abs(run(new, before=Edge(given[::-1]))[0].mean() - light) <= DARKER * light + 1
 
 
-def test_a_single_picture_is_no_edge() -> None:
-    assert Edge.of(moving(1)) is None and Edge.of(moving(2)) is not None
+def test_a_picture_is_met_as_usual_among_the_new_frames() -> None:
+    new = moving(20)
+    picture = moving(1, offset=30)
+    met = changes(np.concatenate([run(new, after=Edge(picture)), picture]))
+    plain = changes(np.concatenate([new, picture]))
+    assert met[-1] <= SUDDEN * np.median(changes(new[-REACH:])) * 1.1 < plain[-1]
+    assert np.array_equal(run(new[:1], after=Edge(new[:1])), new[:1])
 
 
 def test_no_more_is_held_back_than_may_dissolve() -> None:
@@ -74,7 +79,7 @@ def test_no_more_is_held_back_than_may_dissolve() -> None:
             asked.append(start)
             yield new[start : start + 4]
 
-    footage = dissolve(chunks(), 20, None, Edge.of(moving(9, offset=40)))
+    footage = dissolve(chunks(), 20, None, Edge(moving(9, offset=40)))
     assert len(next(footage)) == 4 and asked == [0, 4, 8]
     asked.clear()
-    assert len(next(dissolve(chunks(), 20, Edge.of(moving(9)), None))) == 4 and asked == [0]
+    assert len(next(dissolve(chunks(), 20, Edge(moving(9)), None))) == 4 and asked == [0]

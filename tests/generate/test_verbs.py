@@ -12,6 +12,7 @@ from tests import tiny
 from tests.generate.conftest import moving_clip
 from worldloom.core.error import UsageError
 from worldloom.generate.clip import Clip
+from worldloom.generate.dissolve import STILL, changes
 from worldloom.generate.engine import Engine
 from worldloom.generate.stream import Stream
 
@@ -75,6 +76,26 @@ def test_other_frame_rates_show_the_same_motion(stream: Stream) -> None:
     half = stream.generate(PROMPT, seconds=1, seed=7, fps=8).clip()
     assert (len(native.frames), len(half.frames)) == (16, 8)
     assert np.array_equal(half.frames, native.frames[::2])
+
+
+@pytest.mark.parametrize("verb", ["extend", "extend backward", "loop", "connect", "recut"])
+def test_even_an_untrained_model_meets_what_is_given(stream: Stream, verb: str) -> None:
+    """Nothing that it paints continues anything; still no join changes much more than frames do elsewhere."""
+    given = moving_clip(17)
+    how = {"num_frames": 20, "seed": 5, "steps": 2}
+    paint = {
+        "extend": lambda: (stream.extend(given, **how), [17]),
+        "extend backward": lambda: (stream.extend(given, backward=True, **how), [20]),
+        "loop": lambda: (stream.loop(given, **how), [17, 0]),
+        "connect": lambda: (stream.connect(given, moving_clip(14, step=2), **how), [17, 37]),
+        "recut": lambda: (stream.recut(given, [(0.25, 0.75)], **{**how, "num_frames": 40}), [4, 12]),
+    }
+    footage, joins = paint[verb]()
+    frames = footage.clip().frames
+    found = changes(np.concatenate([frames[-1:], frames]))  # found[n]: from frame n - 1 to n, in a circle
+    for join in joins:
+        around = [found[(join + step) % len(found)] for step in range(-8, 9) if step]
+        assert found[join] <= 1.5 * max(np.median(around), STILL), (join, found.round(1))
 
 
 @pytest.mark.parametrize("num_frames", [2, 5, 12, 16, 17, 30])

@@ -16,7 +16,7 @@ from worldloom.generate.conform import Frames
 
 REACH = 8
 """New frames that dissolve, and changes on either side of a join that say what is usual there."""
-SUDDEN = 1.25
+SUDDEN = 1.15
 """A change at a join so many times the usual one is left as it is."""
 DARKER = 0.015
 """Share of the brightness by which a new frame may be darker or lighter than the given one beside it."""
@@ -26,21 +26,17 @@ STILL = 0.5
 
 @dataclass(frozen=True)
 class Edge:
-    """Given frames uint8 [F, H, W, 3], at least two, that new ones lie next to, counted away from the join."""
+    """Given frames uint8 [F, H, W, 3] that new ones lie next to, counted away from the join: a clip's, or a picture."""
 
     footage: Frames
-
-    @classmethod
-    def of(cls, footage: Frames) -> Edge | None:
-        """Return the edge of given frames; None of a single picture, which shows no change."""
-        return cls(footage[: REACH + 1]) if len(footage) > 1 else None
 
     def share(self, new: Frames) -> float:
         """Return how much of the first of the new frames must give way, so that it meets the edge as usual.
 
         new: uint8 [F, H, W, 3], counted away from the join.
         """
-        usual = float(np.median(np.concatenate([changes(self.footage), changes(new[: REACH + 1])])))
+        around = np.concatenate([changes(self.footage[: REACH + 1]), changes(new[: REACH + 1])])
+        usual = float(np.median(around)) if len(around) else 0.0
         jump = float(changes(np.stack([self.footage[0], new[0]]))[0])
         light = float(self.footage[0].mean())
         step = abs(float(new[0].mean()) - light)
