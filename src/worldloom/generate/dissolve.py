@@ -15,7 +15,10 @@ import numpy as np
 from worldloom.generate.conform import Frames
 
 REACH = 8
-"""New frames that dissolve, and changes on either side of a join that say what is usual there."""
+"""New frames that dissolve, and changes among given ones that say what is usual."""
+FIRST = 4
+"""New frames next to a join whose changes count as well: as many as a latent frame stands for, so that they come at
+once however the canvas is decoded."""
 SUDDEN = 1.15
 """A change at a join so many times the usual one is left as it is."""
 DARKER = 0.015
@@ -35,7 +38,7 @@ class Edge:
 
         new: uint8 [F, H, W, 3], counted away from the join.
         """
-        around = np.concatenate([changes(self.footage[: REACH + 1]), changes(new[: REACH + 1])])
+        around = np.concatenate([changes(self.footage[: REACH + 1]), changes(new[:FIRST])])
         usual = float(np.median(around)) if len(around) else 0.0
         jump = float(changes(np.stack([self.footage[0], new[0]]))[0])
         light = float(self.footage[0].mean())
@@ -60,6 +63,8 @@ def dissolve(
 
     With an edge after them the last `REACH` are held back until the last one is there.
     """
+    if before is not None:
+        chunks = _begin_with(chunks, min(FIRST, count))
     reach = min(REACH, count)
     held = np.empty((0,), np.uint8)
     share, place = 0.0, 0
@@ -78,6 +83,15 @@ def dissolve(
     if after is not None and len(held):
         share = after.share(held[::-1])
         yield _mixed(held, after, [share * (n + 1) / reach for n in range(len(held))])
+
+
+def _begin_with(chunks: Iterator[Frames], least: int) -> Iterator[Frames]:
+    """Yield the chunks, the first ones together until they are at least so many frames."""
+    first = next(chunks)
+    while len(first) < least:
+        first = np.concatenate([first, next(chunks)])
+    yield first
+    yield from chunks
 
 
 def _excess(found: float, allowed: float) -> float:

@@ -159,8 +159,7 @@ def _paint_window(
     """Yield the new frames of a window between the footage before and after it."""
     left = right = None
     if window.prefix:
-        # after a single picture the model begins as it likes, as Wan's image-to-video pipelines do
-        left = Neighbour(before[-1], window.prefix - 1, Edge(before[::-1]) if len(before) > 1 else None)
+        left = Neighbour(before[-1], window.prefix - 1, Edge(before[::-1]))
     if window.suffix:
         picture = after[min(max(0, window.offset), len(after) - 1)]
         right = Neighbour(picture, window.frames - window.suffix, Edge(after))
