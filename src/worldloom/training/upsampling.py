@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from worldloom.core.error import UsageError
 from worldloom.core.picture import write_picture
 from worldloom.core.seed import numpy_generator, torch_generator
 from worldloom.core.sheet import contact_sheet
@@ -40,7 +41,10 @@ class WearConfig:
 
 @dataclass(frozen=True)
 class UpsamplingRecipe:
-    """A complete upsampler run; clips in `data` are large, their halves are made here."""
+    """A complete upsampler run; clips in `data` are large, their halves are made here.
+
+    `start_from` names a folder with an `upsampler` in it to begin with, or is empty.
+    """
 
     name: str
     model: UpsamplerConfig
@@ -50,9 +54,10 @@ class UpsamplingRecipe:
     schedule: ScheduleConfig
     guard: GuardConfig
     trainer: TrainerConfig
+    start_from: str = ""
 
     def build(self, surroundings: Surroundings) -> "Upsampling":
-        """The objective with freshly initialised weights."""
+        """The objective with freshly initialised weights, or those to begin with."""
         return Upsampling(self, surroundings)
 
 
@@ -81,6 +86,13 @@ class Upsampling:
         with torch.random.fork_rng():
             torch.manual_seed(torch_generator(self.seed, "weights").initial_seed())
             self.model = Upsampler(recipe.model)
+        if recipe.start_from:
+            begun = Upsampler.load(Path(recipe.start_from) / "upsampler")
+            if begun.config != recipe.model:
+                raise UsageError(
+                    f"{recipe.start_from} holds an upsampler of {begun.config}, the recipe has {recipe.model}"
+                )
+            self.model.load_state_dict(begun.state_dict())
         self.module: nn.Module = self.model
 
     def prepare(self, batch: Batch, positions: Sequence[int]) -> Clips:
