@@ -39,7 +39,7 @@ def test_a_jump_becomes_as_large_as_other_changes(cut: int) -> None:
     after = run(new, before=Edge(given[::-1]), cut=cut)
     joined = changes(np.concatenate([given, after]))
     plain = changes(np.concatenate([given, new]))
-    usual = np.median(np.concatenate([changes(given), changes(new[:4])]))
+    usual = np.median(np.concatenate([changes(given), changes(new[:REACH])]))
     assert joined[8] <= SUDDEN * usual * 1.1 < plain[8]
     assert joined.max() < plain[8]
     assert np.array_equal(after[REACH:], new[REACH:])
@@ -82,4 +82,4 @@ def test_no_more_is_held_back_than_may_dissolve() -> None:
     footage = dissolve(chunks(), 20, None, Edge(moving(9, offset=40)))
     assert len(next(footage)) == 4 and asked == [0, 4, 8]
     asked.clear()
-    assert len(next(dissolve(chunks(), 20, Edge(moving(9)), None))) == 4 and asked == [0]
+    assert len(next(dissolve(chunks(), 20, Edge(moving(9)), None))) == 8 and asked == [0, 4]

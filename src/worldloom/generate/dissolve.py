@@ -15,10 +15,7 @@ import numpy as np
 from worldloom.generate.conform import Frames
 
 REACH = 8
-"""New frames that dissolve, and changes among given ones that say what is usual."""
-FIRST = 4
-"""New frames next to a join whose changes count as well: as many as a latent frame stands for, so that they come at
-once however the canvas is decoded."""
+"""New frames that dissolve, and frames on either side of a join whose changes say what is usual there."""
 SUDDEN = 1.15
 """A change at a join so many times the usual one is left as it is."""
 DARKER = 0.015
@@ -38,7 +35,7 @@ class Edge:
 
         new: uint8 [F, H, W, 3], counted away from the join.
         """
-        around = np.concatenate([changes(self.footage[: REACH + 1]), changes(new[:FIRST])])
+        around = np.concatenate([changes(self.footage[:REACH]), changes(new[:REACH])])
         usual = float(np.median(around)) if len(around) else 0.0
         jump = float(changes(np.stack([self.footage[0], new[0]]))[0])
         light = float(self.footage[0].mean())
@@ -61,18 +58,18 @@ def dissolve(
 ) -> Iterator[Frames]:
     """Yield the `count` new frames in `chunks` [F, H, W, 3], those next to an edge going over into it.
 
-    With an edge after them the last `REACH` are held back until the last one is there.
+    The first `REACH` come together where there is an edge before them, and the last where there is one after them.
     """
-    if before is not None:
-        chunks = _begin_with(chunks, min(FIRST, count))
     reach = min(REACH, count)
+    if before is not None:
+        chunks = _begin_with(chunks, reach)
     held = np.empty((0,), np.uint8)
-    share, place = 0.0, 0
+    first = True
     for chunk in chunks:
-        if before is not None and place < reach:
-            share = before.share(chunk) if place == 0 else share
-            chunk = _mixed(chunk, before, [share * (1 - (place + n) / reach) for n in range(len(chunk))])
-        place += len(chunk)
+        if before is not None and first:
+            share = before.share(chunk)
+            chunk = _mixed(chunk, before, [share * (1 - n / reach) for n in range(len(chunk))])
+        first = False
         if after is None:
             yield chunk
             continue
