@@ -16,7 +16,7 @@ from worldloom.generate.conform import Frames
 
 REACH = 8
 """New frames that dissolve, and frames on either side of a join whose changes say what is usual there."""
-SUDDEN = 1.15
+SUDDEN = 1.1
 """A change at a join so many times the usual one is left as it is."""
 DARKER = 0.015
 """Share of the brightness by which a new frame may be darker or lighter than the given one beside it."""

@@ -13,14 +13,14 @@ from worldloom.training.upsampling import UpsamplingRecipe, WearConfig
 
 
 def upsampler_tiny() -> UpsamplingRecipe:
-    """Ten minutes on one CPU core over 256-pixel takes (`worldloom worlds dataset -o datasets/large --scale 2`)."""
+    """Half an hour on one CPU core over 256-pixel takes (`worldloom worlds dataset -o datasets/large --scale 2`)."""
     return UpsamplingRecipe(
         name="upsampler_tiny",
         model=UpsamplerConfig(),
         data=ClipDataConfig(("datasets/large",), CropConfig(5, 128, 128), batch_pixels=4 * 5 * 128 * 128),
         wear=WearConfig(),
         optimizer=OptimizerConfig(matrix_rate=2e-3, learning_rate=1e-3),
-        schedule=ScheduleConfig(minutes=10, warmup_steps=20, decay_fraction=0.5, decay="cosine"),
+        schedule=ScheduleConfig(minutes=30, warmup_steps=20, decay_fraction=0.5, decay="cosine"),
         guard=GuardConfig(),
         # in bf16 oneDNN 3.12 returns broken gradients of the last layer, 12 channels from 1x3x3 (docs/pitfalls.md)
         trainer=TrainerConfig(ema_decay=0.99, evaluate_minutes=3, precision="float32"),
