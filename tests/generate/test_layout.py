@@ -7,11 +7,14 @@ import pytest
 import torch
 
 from tests.generate.conftest import moving_clip
+from worldloom.generate import layout
 from worldloom.generate.conform import Frames
 from worldloom.generate.detail import Neighbour, restore
+from worldloom.generate.dissolve import dissolve
 from worldloom.generate.engine import Engine
 from worldloom.generate.folder import PACKAGED
 from worldloom.generate.layout import encode_suffix
+from worldloom.generate.stream import Stream
 from worldloom.generate.window import Window
 from worldloom.vae.autoencoder import Autoencoder
 
@@ -79,3 +82,25 @@ def test_a_still_scene_goes_on_in_the_colours_given(trained: Engine) -> None:
     left = Neighbour(clip[8], 8)
     restored = np.concatenate(list(restore(trained.decode(trained.encode(clip)), slice(9, 17), left, None)))
     assert np.abs(restored[0].astype(float) - clip[8]).mean() < plain / 2
+
+
+@pytest.mark.parametrize(
+    ("paint", "met"),
+    [
+        (lambda s, clip: s.extend(clip, num_frames=60, steps=1), "b--"),
+        (lambda s, clip: s.extend(clip, num_frames=60, backward=True, steps=1), "a--"),
+        (lambda s, clip: s.loop(clip, num_frames=60, steps=1), "b-a"),
+        (lambda s, clip: s.generate("a red box", num_frames=60, steps=1), "---"),
+    ],
+)
+def test_only_given_footage_is_met(stream: Stream, monkeypatch: pytest.MonkeyPatch, paint, met: str) -> None:
+    """Windows in between go on from the model's own frames; what dissolves again and again leaves ghosts."""
+    edges: list[str] = []
+
+    def witness(chunks, count, before, after):
+        edges.append(("b" if before else "") + ("a" if after else "") or "-")
+        return dissolve(chunks, count, before, after)
+
+    monkeypatch.setattr(layout, "dissolve", witness)
+    paint(stream, moving_clip(17)).clip()
+    assert edges[0] == met[0] and edges[-1] == met[-1] and set(edges[1:-1]) == {"-"}, edges

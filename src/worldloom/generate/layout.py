@@ -132,7 +132,7 @@ def _grow_forward(painter: Painter, windows: list[Window], given: Surroundings) 
             measures = contrast_of(tail), sharpness_of(tail)
             form, detail = (r.after(measured) for r, measured in zip(regulators, measures, strict=True))
             look = partial(_regulated, look_of_opening, form, detail)
-        for chunk in _paint_window(painter, window, tail, given.after, look):
+        for chunk in _paint_window(painter, window, tail, given.after, look, meets_before=number == 0):
             tail = np.concatenate([tail, chunk])[-max(CONTEXT, painter.engine.span.shortest) :]
             if number == 0:
                 opening = np.concatenate([opening, chunk])
@@ -148,21 +148,33 @@ def _regulated(look: Callable[[], Look], form: float, detail: float) -> Look:
 def _grow_backward(painter: Painter, windows: list[Window], after: Frames) -> Iterator[Frames]:
     parts: list[Frames] = []
     for window in windows:
-        parts.insert(0, np.concatenate(list(_paint_window(painter, window, after[:0], after))))
+        chunks = _paint_window(painter, window, after[:0], after, meets_after=not parts)
+        parts.insert(0, np.concatenate(list(chunks)))
         after = np.concatenate([parts[0], after])
     yield from parts
 
 
 def _paint_window(
-    painter: Painter, window: Window, before: Frames, after: Frames, look: Callable[[], Look] | None = None
+    painter: Painter,
+    window: Window,
+    before: Frames,
+    after: Frames,
+    look: Callable[[], Look] | None = None,
+    meets_before: bool = True,
+    meets_after: bool = True,
 ) -> Iterator[Frames]:
-    """Yield the new frames of a window between the footage before and after it."""
+    """Yield the new frames of a window between the footage before and after it.
+
+    Footage that is the model's own is gone on from, not met: what dissolves from window to window leaves ghosts.
+    """
     left = right = None
     if window.prefix:
-        left = Neighbour(before[-1], window.prefix - 1, Edge(before[::-1]))
+        edge = Edge(before[::-1]) if meets_before else None
+        left = Neighbour(before[-1], window.prefix - 1, edge)
     if window.suffix:
         picture = after[min(max(0, window.offset), len(after) - 1)]
-        right = Neighbour(picture, window.frames - window.suffix, Edge(after))
+        edge = Edge(after) if meets_after else None
+        right = Neighbour(picture, window.frames - window.suffix, edge)
     return painter.paint(partial(_lay_out, painter, window, before, after), window.shown, left, right, look)
 
 
