@@ -104,3 +104,11 @@ def test_only_given_footage_is_met(stream: Stream, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(layout, "dissolve", witness)
     paint(stream, moving_clip(17)).clip()
     assert edges[0] == met[0] and edges[-1] == met[-1] and set(edges[1:-1]) == {"-"}, edges
+
+
+def test_long_footage_is_not_drawn_to_itself(stream: Stream) -> None:
+    def frames(stillness: float) -> np.ndarray:
+        how = {"num_frames": 60, "seed": 3, "steps": 2, "stillness": stillness}
+        return stream.generate("a red box", **how).clip().frames
+
+    assert np.array_equal(frames(2.0), frames(0.0))

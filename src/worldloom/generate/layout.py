@@ -79,11 +79,13 @@ class Painter:
         if self.words is None:  # once per prompt, and only when painting really starts
             self.words = self.engine.read(replace(self.style, prompt=self.prompt))
         canvas = lay_out()
-        latents = self.engine.paint(canvas, self.words, self.style, part, self._step)
+        left, right = (None if neighbour is None else neighbour.edge for neighbour in (before, after))
+        # what is drawn to a model's own frames, canvas after canvas, loses the detail it would have painted anew
+        style = self.style if left or right else replace(self.style, stillness=0.0)
+        latents = self.engine.paint(canvas, self.words, style, part, self._step)
         if look is not None:
             latents = look().hold(latents, (canvas.start == 1).flatten(1).all(dim=1))
         detailed = restore(self.engine.decode(latents), wanted, before, after)
-        left, right = (None if neighbour is None else neighbour.edge for neighbour in (before, after))
         return self.journal.record(part, dissolve(detailed, wanted.stop - wanted.start, left, right))
 
     def _step(self, steps: int = 1) -> None:
