@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from tests.evaluate.clips import rolling, still
-from worldloom.evaluate.seam import brightness_steps, find_seams, frame_differences
+from worldloom.evaluate.seam import brightness_steps, find_seams
+from worldloom.generate.dissolve import changes
 
 
 def test_smooth_motion_has_no_seam() -> None:
@@ -54,7 +55,7 @@ def test_a_loop_joins_its_end_to_its_beginning() -> None:
 def test_measures_have_their_units() -> None:
     clip = still(3)
     clip[1:] += 3
-    assert frame_differences(clip).tolist() == [3, 0]
+    assert changes(clip).tolist() == [3, 0]
     assert brightness_steps(clip)[1] == 0
 
 

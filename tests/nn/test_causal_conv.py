@@ -70,7 +70,10 @@ def test_a_result_is_added_onto_another(dtype: torch.dtype) -> None:
     watched.sum().backward()
     assert layer.weight.grad is not None and layer.weight.grad.abs().sum() > 0
     with torch.no_grad():
-        summed = layer(x, onto=onto)
+        kept = onto.clone()
+        layer(x, onto=onto)
+        assert torch.equal(onto, kept)
+        summed = layer(x, onto=onto, spent=True)
     assert torch.allclose(summed.float(), expected, atol=0.02 if dtype == torch.bfloat16 else 1e-5)
 
 

@@ -39,9 +39,9 @@ WEIGHTS_FILE = "diffusion_pytorch_model.safetensors"
 # Size of the initial key of padding against words' keys, which are of order one; see `_look_away_from_padding`.
 PADDING_KEY = 0.1
 # A model cast to bf16 keeps these in fp32: they are small, and noise levels lie close together.
+KEPT_IN_FP32 = ("scale_shift_table", "condition_embedder.time_embedder.")
 # Tokens along the axes of the canvas on which the price of fp8 is found.
 TRIED = (2, 8, 8)
-KEPT_IN_FP32 = ("scale_shift_table", "condition_embedder.time_embedder.")
 
 
 class Transformer(nn.Module):

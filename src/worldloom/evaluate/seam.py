@@ -9,12 +9,11 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from worldloom.evaluate.optical_flow import coarse_flow
+from worldloom.generate.dissolve import STILL, changes
 
 LUMA = np.array([0.299, 0.587, 0.114])
-STILL = 0.5
-"""Levels of 255: a clip that changes less from frame to frame stands still, and a join is measured against this."""
 STEADY = 0.03
-"""Pixels per frame per frame: likewise for a clip whose motion does not change."""
+"""Pixels per frame per frame: a clip whose motion changes less moves steadily, and a join is measured against this."""
 
 
 @dataclass(frozen=True)
@@ -42,27 +41,21 @@ def find_seams(clip: UInt8[np.ndarray, "F H W 3"], joins: Sequence[int], loop: b
     places = [frame + first for frame in joins]
     if any(not 1 <= place < len(shown) for place in places):
         raise ValueError(f"joins {list(joins)} are not inside a clip of {len(clip)} frames")
-    changes, jumps, steps = frame_differences(shown), flow_jumps(shown), brightness_steps(shown)
+    moved, jumps, steps = changes(shown), flow_jumps(shown), brightness_steps(shown)
     # In a circle the doubled frames would count twice; and a join must not be its own measure.
     others = [at for at in range(max(1, first), first + len(clip)) if at not in places]
-    usual = max(float(np.median(changes[[at - 1 for at in others]])), STILL)
+    usual = max(float(np.median(moved[[at - 1 for at in others]])), STILL)
     steady = max(float(np.nanmedian(jumps[[at - 1 for at in others]])), STEADY)
     drift = float(np.median(steps[[at - 1 for at in others]]))
     return [
         Seam(
             frame,
-            float(changes[at - 1]) / usual,
+            float(moved[at - 1]) / usual,
             float(np.nan_to_num(jumps[at - 1])) / steady,
             max(0.0, float(steps[at - 1]) - drift),
         )
         for frame, at in zip(joins, places, strict=True)
     ]
-
-
-def frame_differences(clip: UInt8[np.ndarray, "F H W 3"]) -> Float[np.ndarray, " G"]:
-    """Return the mean absolute change from each frame to the next, in levels of 255, [F - 1]."""
-    frames = clip.astype(np.int16)
-    return np.abs(np.diff(frames, axis=0)).mean(axis=(1, 2, 3))
 
 
 def flow_jumps(clip: UInt8[np.ndarray, "F H W 3"]) -> Float[np.ndarray, " G"]:

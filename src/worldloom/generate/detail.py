@@ -32,8 +32,8 @@ AROUND = 5  # pixels along the side of the square in which they are compared
 
 @dataclass(frozen=True)
 class Neighbour:
-    """A given frame `picture` uint8 [H, W, 3], where in its canvas the decoder draws it, and the edge of given footage
-    there, None where a single picture is given."""
+    """A frame `picture` uint8 [H, W, 3] next to new ones, where in its canvas the decoder draws it, and the edge of given
+    footage there, None where the footage is the model's own."""
 
     picture: np.ndarray
     place: int

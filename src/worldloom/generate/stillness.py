@@ -52,6 +52,8 @@ class Stillness:
             if given[frame] and 1 <= neighbour < len(given) and given[neighbour]
         }
         self.new = [frame for frame in range(1, len(given)) if not given[frame]] if sources else []
+        if not self.new:
+            return
         before = [max((s for s in sources if s < frame), default=min(sources)) for frame in self.new]
         after = [min((s for s in sources if s > frame), default=max(sources)) for frame in self.new]
         # [2, C, n, h, w]: the given latent frames before and after each new one, or twice the only one
@@ -73,8 +75,6 @@ class Stillness:
     def _likeness(self, gap: Tensor) -> Tensor:
         """Return how alike tokens are between which lies `gap`, 0 to 1, for every cell, [2, 1, n, h, w]."""
         _, rows, columns = self.patch
-        distance = (
-            F.avg_pool3d(gap.abs().mean(1, keepdim=True), (1, rows, columns)) if self.new else gap[:, :1]
-        )
+        distance = F.avg_pool3d(gap.abs().mean(1, keepdim=True), (1, rows, columns))
         likeness = torch.exp(-((distance / self.tolerance) ** 2) / 2)
         return likeness.repeat_interleave(rows, dim=3).repeat_interleave(columns, dim=4)

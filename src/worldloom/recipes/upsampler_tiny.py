@@ -43,13 +43,13 @@ def upsampler_debug() -> UpsamplingRecipe:
             evaluated=2,
         ),
         schedule=ScheduleConfig(steps=30, warmup_steps=5),
-        trainer=TrainerConfig(
+        trainer=replace(
+            tiny.trainer,
             ema_decay=0.9,
             threads=1,
             log_steps=5,
             save_steps=10,
             evaluate_steps=30,
             measure_mfu=False,
-            precision="float32",
         ),
     )

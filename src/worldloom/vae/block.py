@@ -5,7 +5,7 @@ from itertools import pairwise
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from worldloom.nn.causal_conv import CausalConv3d, PointwiseConv3d, StreamState, needs_grad
+from worldloom.nn.causal_conv import CausalConv3d, PointwiseConv3d, StreamState
 from worldloom.nn.channel_norm import ChannelRMSNorm, ChannelRMSNormSiLU
 from worldloom.vae.resample import Downsample, Upsample, as_clip, as_pictures
 from worldloom.vae.shortcut import AverageDown, DuplicateUp
@@ -29,9 +29,7 @@ class ResidualBlock(nn.Module):
         """[B, C, F, H, W] -> [B, C', F, H, W]; `last_use` of x allows to overwrite it."""
         hidden = self.conv1(x, state, self.norm1)
         shortcut = self.conv_shortcut(x)
-        if shortcut is x and not last_use and not needs_grad(x, self.conv2.weight):
-            shortcut = x.clone()
-        return self.conv2(hidden, state, self.norm2, onto=shortcut)
+        return self.conv2(hidden, state, self.norm2, shortcut, spent=last_use or shortcut is not x)
 
 
 class AttentionBlock(nn.Module):
