@@ -35,12 +35,16 @@ def tracked():
 
 
 def summary(path):
-    """Return the first sentence of a module's or a package's docstring, in one line."""
+    """Return the first sentence of a module's or a package's docstring, or of C's first comment, in one line."""
     if path.is_dir():
         path = path / "__init__.py"
-    if not path.exists() or path.suffix != ".py":
+    if not path.exists() or path.suffix not in (".py", ".c", ".h"):
         return ""
-    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".py":
+        text = ast.get_docstring(ast.parse(text)) or ""
+    else:
+        text = "\n".join(line.removeprefix("//").strip() for line in text.split("\n"))
     paragraph = " ".join(text.split("\n\n")[0].split())
     return re.split(r"(?<=[a-z\d)`])[.;:](?= |$)", paragraph)[0].rstrip(".")
 

@@ -14,19 +14,19 @@ if sys.argv[1:]:
     assert keep_freed_memory()
 faults = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 def step():
-    kept = [torch.ones(30 << 20, dtype=torch.uint8) for _ in range(4)]
+    kept = [torch.ones(30 << 20, dtype=torch.uint8) for _ in range(40)]
 
-for _ in range(8):
+for _ in range(4):
     step()
 before = faults()
-for _ in range(10):
+for _ in range(3):
     step()
 print(faults() - before)
 """
 
 
 def faults(*arguments: str) -> int:
-    """Page faults of ten rounds of 120 MB in a process whose C library maps every large piece anew."""
+    """Page faults of three rounds of 1.2 GB in a process whose C library maps every large piece anew."""
     mapping = {"MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "131072"}
     done = subprocess.run(
         [sys.executable, "-c", MEASURED, *arguments],

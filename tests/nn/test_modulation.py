@@ -2,6 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from worldloom.nn import native
 from worldloom.nn.modulation import Levels, add_gated, norm_modulate
 
 GRID = (2, 3, 4)
@@ -41,3 +42,34 @@ def test_rows_meet_their_tokens(form):
 def test_other_shapes_are_refused(shape):
     with pytest.raises(ValueError, match="t has shape"):
         Levels.of(torch.zeros(shape), GRID)
+
+
+@pytest.mark.skipif(native.why_not() is not None, reason=f"no kernels: {native.why_not()}")
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("form", forms_of_t())
+def test_the_kernels_are_the_same(form, threads, monkeypatch):
+    monkeypatch.setattr(native, "VALUES_PER_THREAD", 200)
+    t, _ = forms_of_t()[form]
+    levels = Levels.of(t, GRID)
+    x, branch, grad = (torch.randn(2, 24, 32) for _ in range(3))
+    rows = [torch.randn(len(levels.values), 32).requires_grad_() for _ in range(3)]
+
+    def run(dtype: torch.dtype) -> list[torch.Tensor]:
+        tokens = [y.bfloat16().to(dtype).requires_grad_() for y in (x, branch)]
+        wide = torch.promote_types(dtype, torch.float32)
+        scale, shift, gate = (row.to(wide) for row in rows)
+        normed = norm_modulate(tokens[0], scale, shift, levels.index, 1e-6)
+        added = add_gated(normed, tokens[1], gate, levels.index)
+        return [added, *torch.autograd.grad(added, [*tokens, *rows], grad.to(dtype))]
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        narrow = run(torch.bfloat16)
+    finally:
+        torch.set_num_threads(before)
+    assert [y.dtype for y in narrow] == [torch.bfloat16] * 3 + [torch.float32] * 3
+    for one, other in zip(narrow, run(torch.float64), strict=True):
+        torch.testing.assert_close(
+            one.double(), other.double(), atol=0.02 * other.abs().max().item(), rtol=0.02
+        )

@@ -1,4 +1,4 @@
-"""The C kernel against the operations it stands for, and what happens where it cannot be had."""
+"""Kernels in C against the operations it stands for, and what happens where it cannot be had."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +11,7 @@ from worldloom.core.device import has_amx
 from worldloom.nn import native
 from worldloom.nn.channel_norm import ChannelRMSNormSiLU
 
-needs_kernel = pytest.mark.skipif(native.why_not() is not None, reason=f"no kernel: {native.why_not()}")
+needs_kernel = pytest.mark.skipif(native.why_not() is not None, reason=f"no kernels: {native.why_not()}")
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +24,8 @@ def forget() -> Iterator[None]:
 
 def norm_of(rows: torch.Tensor, gain: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     out, inverse = torch.empty_like(rows), torch.empty(len(rows), 1)
-    native.norm_silu(rows, gain, out, inverse)
+    count, channels = rows.shape
+    native.call("norm_silu", rows, gain, out, inverse, channels, count=count, size=channels)
     return out, inverse
 
 
@@ -67,11 +68,37 @@ def test_the_layer_uses_it_and_agrees_with_its_own_way(monkeypatch: pytest.Monke
     x = torch.randn(2, 32, 3, 5, 6).bfloat16().to(memory_format=torch.channels_last_3d)
     assert native.takes(x.permute(0, 2, 3, 4, 1))
     fast = norm(x, 2)
-    monkeypatch.setattr(native, "takes", lambda rows: False)
+    monkeypatch.setattr(native, "takes", lambda *tensors: False)
     slow = norm(x, 2)
     assert fast.shape == slow.shape == (2, 32, 5, 5, 6)
     assert torch.allclose(fast.float(), slow.float(), rtol=2**-7, atol=1e-6)
     assert (fast == slow).float().mean() > 0.97
+
+
+@needs_kernel
+@pytest.mark.parametrize("threads", [1, 3])
+def test_gelu_and_its_slope(threads: int) -> None:
+    x, grad = torch.linspace(-30, 30, 48 * 4096).bfloat16(), torch.randn(48 * 4096).bfloat16()
+    out, slope = torch.empty_like(x), torch.empty_like(x)
+    work = {"count": x.numel() // native.LANES, "size": native.LANES}
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        native.call("gelu", x, out, **work)
+        native.call("gelu_backward", x, grad, slope, **work)
+    finally:
+        torch.set_num_threads(before)
+    wide = x.double().requires_grad_()
+    exact = F.gelu(wide, approximate="tanh")
+    torch.testing.assert_close(out.double(), exact, atol=1e-4, rtol=2**-8)
+    expected = torch.autograd.grad(exact, wide, grad.double())[0]
+    torch.testing.assert_close(slope.double(), expected, atol=1e-3, rtol=2**-8)
+
+
+def test_work_is_shared_out_in_whole_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
+    assert [native.thread_count(count, 131_072) for count in (1, 3, 9)] == [1, 3, 4]
+    assert native.thread_count(100, 10) == 1
 
 
 def test_only_bf16_in_order_and_in_whole_lanes() -> None:

@@ -2,7 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from worldloom.nn import pieces
+from worldloom.nn import native, pieces
 from worldloom.nn.qk_norm import QKNorm
 from worldloom.nn.rope import apply_rope, rope_table
 
@@ -85,3 +85,31 @@ def test_a_compiler_gets_the_same():
     norm, table = QKNorm(24, eps=1e-6), rope_table((1, 2, 3), 12)
     x = torch.randn(2, 6, 24)
     torch.testing.assert_close(torch.compile(norm, backend="eager")(x, table), norm(x, table))
+
+
+@pytest.mark.skipif(native.why_not() is not None, reason=f"no kernels: {native.why_not()}")
+@pytest.mark.parametrize("turns", [True, False])
+def test_the_kernel_is_the_same(monkeypatch, turns):
+    grid, heads, size = (2, 3, 4), 3, 32
+    norm, table = QKNorm(heads * size, eps=1e-6), rope_table(grid, size) if turns else None
+    torch.nn.init.normal_(norm.weight)
+    x, grad = (torch.randn(2, 24, heads * size).bfloat16() for _ in range(2))
+    x.requires_grad_()
+
+    def both() -> list[torch.Tensor]:
+        out = norm(x, table)
+        return [out, *torch.autograd.grad(out, [x, norm.weight], grad)]
+
+    monkeypatch.setattr(native, "VALUES_PER_THREAD", 1000)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        fast = both()
+    finally:
+        torch.set_num_threads(threads)
+    monkeypatch.setattr(native, "takes", lambda *tensors: False)
+    for one, other in zip(fast, both(), strict=True):
+        assert one.dtype == other.dtype
+        torch.testing.assert_close(
+            one.float(), other.float(), atol=0.02 * other.abs().max().item(), rtol=2**-7
+        )

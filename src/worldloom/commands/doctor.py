@@ -82,13 +82,15 @@ def check_torch() -> Check:
 
 
 def check_native() -> Check:
-    """Compile the kernel that bf16 on a CPU has, where it is not yet."""
+    """Compile the kernels that bf16 on a CPU has, where they are not yet."""
     if not has_amx():
-        return Check("native", "ok", "no kernel needed: this processor computes in fp32")
+        return Check("native", "ok", "no kernels needed: this processor computes in fp32")
     if (reason := native.why_not()) is not None:
         install = "apt-get install gcc libc6-dev"
-        return Check("native", "missing", f"no kernel: {reason}", "an autoencoder a fifth faster", install)
-    return Check("native", "ok", "norm_silu, compiled for this machine")
+        return Check(
+            "native", "missing", f"no kernels: {reason}", "training a third faster, painting a fifth", install
+        )
+    return Check("native", "ok", "kernels in C, compiled for this machine")
 
 
 def check_device() -> Check:

@@ -10,8 +10,8 @@ import ctypes
 TRIM_THRESHOLD, MMAP_THRESHOLD, ARENA_MAX = -1, -3, -8
 # The largest piece that glibc lets the heap hold; larger ones are mapped, and unmapped when free.
 LARGEST = 32 << 20
-# What may lie free at the end of the heap before it is given back.
-KEPT = 1 << 30
+# Of what lies free at the end of the heap nothing is given back. With any limit, the step that passes it gives all back.
+NEVER = -1
 
 
 def keep_freed_memory() -> bool:
@@ -24,6 +24,6 @@ def keep_freed_memory() -> bool:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError):  # another C library
         return False
-    wishes = {ARENA_MAX: 1, MMAP_THRESHOLD: LARGEST, TRIM_THRESHOLD: KEPT}
+    wishes = {ARENA_MAX: 1, MMAP_THRESHOLD: LARGEST, TRIM_THRESHOLD: NEVER}
     granted = [mallopt(number, value) for number, value in wishes.items()]
     return all(granted)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from worldloom.dit.context import Pair
 from worldloom.dit.embedding import FeedForward
 from worldloom.nn.attention import attend
+from worldloom.nn.linear import Linear
 from worldloom.nn.modulation import add_gated, norm_modulate
 from worldloom.nn.qk_norm import QKNorm
 
@@ -23,10 +24,10 @@ class Attention(nn.Module):
     def __init__(self, hidden_size: int, num_heads: int, eps: float):
         super().__init__()
         self.num_heads = num_heads
-        self.to_q = nn.Linear(hidden_size, hidden_size)
-        self.to_k = nn.Linear(hidden_size, hidden_size)
-        self.to_v = nn.Linear(hidden_size, hidden_size)
-        self.to_out = nn.Sequential(nn.Linear(hidden_size, hidden_size))
+        self.to_q = Linear(hidden_size, hidden_size)
+        self.to_k = Linear(hidden_size, hidden_size)
+        self.to_v = Linear(hidden_size, hidden_size)
+        self.to_out = nn.Sequential(Linear(hidden_size, hidden_size))
         self.norm_q = QKNorm(hidden_size, eps)
         self.norm_k = QKNorm(hidden_size, eps)
 
@@ -54,8 +55,8 @@ class CrossAttention(Attention):
         super().__init__(hidden_size, num_heads, eps)
         self.has_image = has_image
         if has_image:
-            self.add_k_proj = nn.Linear(hidden_size, hidden_size)
-            self.add_v_proj = nn.Linear(hidden_size, hidden_size)
+            self.add_k_proj = Linear(hidden_size, hidden_size)
+            self.add_v_proj = Linear(hidden_size, hidden_size)
             self.norm_added_k = QKNorm(hidden_size, eps)
 
     def project_text(self, text: Float[Tensor, "B L D"]) -> Pair:

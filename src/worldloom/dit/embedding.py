@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from worldloom.nn.fp8 import Fp8Linear
 from worldloom.nn.gelu_linear import gelu_linear
+from worldloom.nn.linear import Linear
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -46,7 +47,7 @@ class GeluLinear(nn.Module):
 
     def __init__(self, in_size: int, out_size: int, approximate: str):
         super().__init__()
-        self.proj = nn.Linear(in_size, out_size)
+        self.proj = Linear(in_size, out_size)
         self.approximate = approximate
 
     def forward(self, x: Tensor) -> Tensor:
@@ -61,7 +62,7 @@ class FeedForward(nn.Module):
     def __init__(self, in_size: int, inner_size: int, out_size: int, approximate: str = "tanh"):
         super().__init__()
         self.net = nn.Sequential(
-            GeluLinear(in_size, inner_size, approximate), nn.Identity(), nn.Linear(inner_size, out_size)
+            GeluLinear(in_size, inner_size, approximate), nn.Identity(), Linear(inner_size, out_size)
         )
 
     def forward(self, x: Float[Tensor, "*rows in_size"]) -> Float[Tensor, "*rows out_size"]:

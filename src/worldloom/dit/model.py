@@ -25,6 +25,7 @@ from worldloom.dit.embedding import ConditionEmbedder, Projector
 from worldloom.dit.layout import from_diffusers, to_diffusers
 from worldloom.dit.lora import Adapted, Lora
 from worldloom.nn.fp8 import decibels, use_fp8
+from worldloom.nn.linear import Linear
 from worldloom.nn.modulation import Levels, norm_modulate
 from worldloom.nn.patchify import PatchEmbedding, grid_of, unpatchify
 from worldloom.nn.placing import Offload, place
@@ -63,7 +64,7 @@ class Transformer(nn.Module):
         if config.action_size is not None:
             self.action_embedder = Projector(config.action_size, width, nn.SiLU())
         self.blocks = nn.ModuleList(_build_block(config) for _ in range(config.depth))
-        self.proj_out = nn.Linear(width, config.out_channels * math.prod(config.patch_size))
+        self.proj_out = Linear(width, config.out_channels * math.prod(config.patch_size))
         self.scale_shift_table = nn.Parameter(torch.zeros(1, 2, width))
         self.apply(_initialise_linear)
         self._start_as_identity()

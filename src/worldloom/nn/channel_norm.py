@@ -106,7 +106,8 @@ def _norm_silu(rows: Tensor, gain: Tensor, out: Tensor, front: int) -> Tensor:
     inverse = torch.empty(*rows.shape[:2], 1, dtype=torch.float32, device=rows.device)
     if native.takes(rows):
         for number in range(batch):
-            native.norm_silu(rows[number], gain, out_rows[number], inverse[number])
+            places = (rows[number], gain, out_rows[number], inverse[number])
+            native.call("norm_silu", *places, channels, count=rows.shape[1], size=channels)
         return inverse
     # bf16 is widened once: products of bf16 and fp32 would widen it in each.
     for part, wide in widened(rows):

@@ -50,7 +50,7 @@ def use_fp8(module: nn.Module) -> int:
     count = 0
     for parent in list(module.modules()):
         for name, child in parent.named_children():
-            if type(child) is nn.Linear and not any(side % MULTIPLE for side in child.weight.shape):
+            if isinstance(child, nn.Linear) and not any(side % MULTIPLE for side in child.weight.shape):
                 setattr(parent, name, Fp8Linear(child))
                 count += 1
     return count

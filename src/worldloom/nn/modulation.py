@@ -9,10 +9,13 @@ projections, for the same numbers.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from worldloom.nn import native
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,9 @@ def spread(rows: Tensor, index: Tensor | None, x: Tensor) -> tuple[Tensor, Tenso
 
 def norm_modulate(x: Tensor, scale: Tensor, shift: Tensor, index: Tensor | None, eps: float) -> Tensor:
     """LayerNorm(x) * (1 + scale) + shift; x [B, N, D], scale and shift [M, D] -> [B, N, D]."""
+    if native.takes(x):
+        level = _level_of_rows(len(scale), index, x)
+        return _NormModulate.apply(x, scale.float(), shift.float(), level, eps)
     if len(scale) == 1:  # one level: modulation is the norm's own affine map, in the same pass
         return F.layer_norm(x, x.shape[-1:], 1 + scale[0], shift[0], eps)
     normed = F.layer_norm(x, x.shape[-1:], eps=eps)
@@ -73,5 +79,65 @@ def norm_modulate(x: Tensor, scale: Tensor, shift: Tensor, index: Tensor | None,
 
 def add_gated(x: Tensor, branch: Tensor, gate: Tensor, index: Tensor | None) -> Tensor:
     """x + branch * gate; x and branch [B, N, D], gate [M, D] -> [B, N, D]."""
+    if native.takes(x, branch):
+        return _AddGated.apply(x, branch, gate.float(), _level_of_rows(len(gate), index, x))
     gate, grouped = spread(gate, index, branch)
     return torch.addcmul(x.view(grouped.shape), grouped, gate).view(x.shape)
+
+
+def _level_of_rows(levels: int, index: Tensor | None, x: Tensor) -> Tensor:
+    """Which of the levels each of x's rows has, int32 [B * N]."""
+    if index is not None:
+        return index.flatten().int()
+    return torch.arange(levels, dtype=torch.int32).repeat_interleave(x.shape[:-1].numel() // levels)
+
+
+class _NormModulate(torch.autograd.Function):
+    """The kernel in C; scale and shift in fp32."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, scale: Tensor, shift: Tensor, level: Tensor, eps: float) -> Tensor:
+        out, moments = torch.empty_like(x), torch.empty(len(level), 2)
+        inputs = (x, scale.contiguous(), shift.contiguous(), level)
+        native.call("norm_modulate", *inputs, out, moments, x.shape[-1], eps, **_work(x))
+        ctx.save_for_backward(x, scale, level, moments)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None]:
+        x, scale, level, moments = ctx.saved_tensors
+        grad_x, sums = torch.empty_like(x), torch.zeros(2, native.thread_count(**_work(x)), *scale.shape)
+        inputs = (x, scale.contiguous(), level, moments, grad.contiguous())
+        to_rows = (native.PerThread(sums[0]), native.PerThread(sums[1]))
+        native.call("norm_modulate_backward", *inputs, grad_x, *to_rows, x.shape[-1], **_work(x))
+        grad_scale, grad_shift = sums.sum(1)
+        return grad_x, grad_scale, grad_shift, None, None
+
+
+class _AddGated(torch.autograd.Function):
+    """The kernel in C; the gate in fp32."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, branch: Tensor, gate: Tensor, level: Tensor) -> Tensor:
+        out = torch.empty_like(x)
+        native.call("add_gated", x, branch, gate.contiguous(), level, out, x.shape[-1], **_work(x))
+        ctx.save_for_backward(branch, gate, level)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+        branch, gate, level = ctx.saved_tensors
+        grad = grad.contiguous()
+        grad_branch, sums = (
+            torch.empty_like(branch),
+            torch.zeros(native.thread_count(**_work(grad)), *gate.shape),
+        )
+        inputs = (branch, gate.contiguous(), level, grad)
+        native.call(
+            "add_gated_backward", *inputs, grad_branch, native.PerThread(sums), grad.shape[-1], **_work(grad)
+        )
+        return grad, grad_branch, sums.sum(0), None
+
+
+def _work(x: Tensor) -> dict[str, int]:
+    return {"count": x.shape[:-1].numel(), "size": x.shape[-1]}

@@ -1,7 +1,7 @@
-"""The one kernel that PyTorch's operations cannot make, in C, where the machine has a compiler.
+"""The kernels that PyTorch's operations cannot make, in C, where the machine has a compiler.
 
-`cc` turns `norm_silu.c` into a shared library once, in a fifth of a second, and the user's cache keeps it. Where there
-is no compiler, or no AVX512-BF16, callers go on with PyTorch; `worldloom doctor` says which it is.
+`cc` turns the sources in `c` into one shared library, once, in two seconds, and the user's cache keeps it. Where there
+is no compiler, or no AMX, callers go on with PyTorch; `worldloom doctor` says which it is.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
 
@@ -22,11 +22,14 @@ from torch import Tensor
 
 from worldloom.core.device import has_amx
 
-SOURCE = Path(__file__).with_name("norm_silu.c")
-FLAGS = ("-O3", "-std=c11", "-mavx512f", "-mavx512vl", "-mavx512bf16", "-shared", "-fPIC")
+FOLDER = Path(__file__).with_name("c")
+FLAGS = (
+    *("-O3", "-std=gnu11", "-mavx512f", "-mavx512vl", "-mavx512bf16", "-mamx-tile", "-mamx-bf16"),
+    *("-shared", "-fPIC"),
+)
 """No flag for this very processor: `has_amx` has seen that it knows the instructions."""
 LANES = 16
-"""Of the kernel: channels come in multiples of it."""
+"""Of the kernels: channels come in multiples of it."""
 VALUES_PER_THREAD = 131_072
 """Less work than this is not worth another thread."""
 SWITCH = "WORLDLOOM_NATIVE"
@@ -34,49 +37,99 @@ COMPILE_SECONDS = 60
 
 
 class UnavailableError(Exception):
-    """Why there is no kernel here."""
+    """Why there are no kernels here."""
 
 
-def takes(rows: Tensor) -> bool:
-    """Whether `norm_silu` is there for rows [..., C] like these."""
-    fit = rows.dtype == torch.bfloat16 and rows.device.type == "cpu" and rows.is_contiguous()
-    return fit and rows.shape[-1] % LANES == 0 and why_not() is None
+@dataclass(frozen=True)
+class PerThread:
+    """An argument [threads, ...] of which every thread is handed a row of its own."""
+
+    rows: Tensor
+
+
+Argument = Tensor | PerThread | int | float | None
+
+
+def takes(*tensors: Tensor) -> bool:
+    """Whether the kernels can work on all of these: bf16 [..., C] on the CPU in one stretch of memory, C in whole lanes."""
+    fit = all(
+        x.dtype == torch.bfloat16
+        and x.device.type == "cpu"
+        and x.is_contiguous()
+        and x.shape[-1] % LANES == 0
+        for x in tensors
+    )
+    return fit and not torch.compiler.is_compiling() and why_not() is None
 
 
 def why_not() -> str | None:
-    """Return why there is no kernel on this machine, or None where there is; the first call may compile it."""
+    """Return why there are no kernels on this machine, or None where there are; the first call may compile them."""
     return _state()[1]
 
 
-def norm_silu(rows: Tensor, gain: Tensor, out: Tensor, inverse: Tensor) -> None:
-    """Fill `out` with silu(rows / |rows| * gain) and `inverse` with 1 / |rows|; see `takes`.
+def call(name: str, *arguments: Argument, count: int, size: int) -> None:
+    """Run a kernel on `count` pieces of work of `size` values each, shared out to PyTorch's number of threads.
 
-    rows and out are bf16 [N, C], gain fp32 [C], inverse fp32 [N, 1], all in one stretch of memory each.
+    Of tensors the kernel sees the address alone: keep to the shapes and dtypes that its source names. What it is
+    handed last are the first piece and the one after the last.
     """
-    kernel, reason = _state()
-    assert kernel is not None, reason
-    count, channels = rows.shape
-    threads = min(torch.get_num_threads(), max(1, rows.numel() // VALUES_PER_THREAD))
+    kernel = getattr(_library(), name)
+    threads = thread_count(count, size)
     step = -(-count // threads)
 
-    def work(first: int) -> None:
-        places = (rows[first:], gain, out[first:], inverse[first:])
-        kernel(*(place.data_ptr() for place in places), min(step, count - first), channels)
+    def work(thread: int) -> None:
+        first = thread * step
+        if first < count:
+            places = (_passed(argument, thread) for argument in arguments)
+            kernel(*places, ctypes.c_int64(first), ctypes.c_int64(min(first + step, count)))
 
     if threads == 1:
         work(0)
     else:
-        list(_pool(threads).map(work, range(0, count, step)))
+        list(_pool(threads).map(work, range(threads)))
+
+
+def thread_count(count: int, size: int) -> int:
+    """Return on how many threads `call` does `count` pieces of `size` values."""
+    return max(1, min(torch.get_num_threads(), count, count * size // VALUES_PER_THREAD))
+
+
+def scratch(name: str, *arguments: Argument, count: int, size: int) -> PerThread:
+    """Return the memory that the kernel of that name works in, as its source says, for such a `call`."""
+    function = getattr(_library(), f"{name}_scratch")
+    function.restype = ctypes.c_int64
+    needed = function(*(_passed(argument, 0) for argument in arguments))
+    return PerThread(torch.empty(thread_count(count, size), needed, dtype=torch.uint8))
+
+
+def _passed(argument: Argument, thread: int) -> ctypes.c_void_p | ctypes.c_int64 | ctypes.c_float | None:
+    match argument:
+        case PerThread(rows):
+            return ctypes.c_void_p(rows[thread].data_ptr())
+        case Tensor():
+            return ctypes.c_void_p(argument.data_ptr())
+        case int():
+            return ctypes.c_int64(argument)
+        case float():
+            return ctypes.c_float(argument)
+    return None
+
+
+def _library() -> ctypes.CDLL:
+    library, reason = _state()
+    assert library is not None, reason
+    return library
 
 
 @cache
-def _state() -> tuple[Callable[..., None] | None, str | None]:
+def _state() -> tuple[ctypes.CDLL | None, str | None]:
     try:
-        kernel = ctypes.CDLL(str(_built())).norm_silu
+        library = ctypes.CDLL(str(_built()))
     except (UnavailableError, OSError) as error:
         return None, str(error)
-    kernel.restype, kernel.argtypes = None, [ctypes.c_void_p] * 4 + [ctypes.c_int64] * 2
-    return kernel, None
+    if library.request_tiles() != 0:
+        return None, "the system does not let this process use AMX"
+    return library, None
 
 
 def _built() -> Path:
@@ -85,10 +138,11 @@ def _built() -> Path:
         raise UnavailableError(f"switched off by {SWITCH}=0")
     if not has_amx():
         raise UnavailableError("made for processors with AMX, which alone compute in bf16 here")
-    source = SOURCE.read_bytes()
-    key = hashlib.sha256(source + " ".join(FLAGS).encode()).hexdigest()[:16]
+    sources = sorted(FOLDER.glob("*.c"))
+    text = b"".join(path.read_bytes() for path in sorted(FOLDER.iterdir()))
+    key = hashlib.sha256(text + " ".join(FLAGS).encode()).hexdigest()[:16]
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "worldloom"
-    library = folder / f"norm_silu-{key}.so"
+    library = folder / f"kernels-{key}.so"
     if library.is_file():
         return library
     compiler = shutil.which(os.environ.get("CC") or "cc")
@@ -97,7 +151,7 @@ def _built() -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as part:
         made = Path(part) / library.name
-        command = [compiler, *FLAGS, str(SOURCE), "-o", str(made)]
+        command = [compiler, *FLAGS, *map(str, sources), "-lm", "-o", str(made)]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=COMPILE_SECONDS)
         except subprocess.TimeoutExpired:
@@ -112,7 +166,7 @@ def _built() -> Path:
 
 @lru_cache(maxsize=1)
 def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, thread_name_prefix="norm-silu")
+    return ThreadPoolExecutor(threads, thread_name_prefix="kernel")
 
 
 # a child of a fork has none of its parent's threads

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from worldloom.nn import native
 from worldloom.nn.pieces import pieces, widened
 from worldloom.nn.rope import apply_rope
 
@@ -20,6 +23,9 @@ class QKNorm(nn.Module):
 
     def forward(self, x: Tensor, rope: Tensor | None = None) -> Tensor:
         """x [..., N, D] -> [..., N, D]; a table [N, 1, K/2, 2] (see `rope.py`) turns the pairs of every K channels."""
+        in_lanes = rope is None or 2 * rope.shape[-2] % native.LANES == 0
+        if in_lanes and native.takes(x) and self.weight.dtype in (torch.float32, torch.bfloat16):
+            return _NormTurnInC.apply(x, self.weight, self.eps, rope)
         by_hand = x.device.type == "cpu" and x.dtype in (torch.float32, torch.bfloat16)
         if by_hand and not torch.compiler.is_compiling():
             return _NormTurn.apply(x, self.weight, self.eps, rope)
@@ -72,3 +78,26 @@ class _NormTurn(torch.autograd.Function):
             grad_gain += length.flatten() @ product
             grad_x[part] = (g * gain).mul_(length).addcmul_(wide, along.mul_(length**3), value=-1 / width)
         return grad_x.view(grad.shape), grad_gain.to(weight.dtype), None, None
+
+
+class _NormTurnInC(torch.autograd.Function):
+    """The same in one pass either way, for bf16."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, eps: float, rope: Tensor | None) -> Tensor:
+        out, inverse = torch.empty_like(x), x.new_empty(x.shape[:-1], dtype=torch.float32)
+        size = torch.tensor([x.shape[-1], x.shape[-2], 0 if rope is None else rope.shape[-2]])
+        work = {"count": inverse.numel(), "size": x.shape[-1]}
+        native.call("norm_turn", x, weight.float(), rope, out, inverse, size, eps, **work)
+        ctx.save_for_backward(x, weight, rope, inverse, size)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        x, weight, rope, inverse, size = ctx.saved_tensors
+        work = {"count": inverse.numel(), "size": x.shape[-1]}
+        grad_x = torch.empty_like(x)
+        sums = torch.zeros(native.thread_count(**work), x.shape[-1])
+        inputs = (x, weight.float(), rope, inverse, grad.contiguous())
+        native.call("norm_turn_backward", *inputs, grad_x, native.PerThread(sums), size, **work)
+        return grad_x, sums.sum(0).to(weight.dtype), None, None
