@@ -12,6 +12,7 @@ from worldloom.core.error import Failure, UsageError
 from worldloom.dit.config import TransformerConfig
 from worldloom.dit.context import ALIGNED, TextContext, prompt_rows
 from worldloom.dit.model import WEIGHTS_FILE, Transformer
+from worldloom.nn import attention, native
 
 
 def random_model(config: TransformerConfig = SMALL) -> Transformer:
@@ -291,3 +292,26 @@ def test_an_untrained_model_reads_words_rather_than_padding():
     query = block.heads(block.norm_q(block.to_q(torch.randn(1, 20, SMALL.hidden_size)))).transpose(1, 2)
     scores = query @ context.text[0][0].transpose(-1, -2) / query.shape[-1] ** 0.5 + context.bias
     assert scores.softmax(-1)[..., -1].mean() < 0.5
+
+
+@pytest.mark.skipif(native.why_not() is not None, reason=f"no kernels: {native.why_not()}")
+def test_training_in_bfloat16_is_all_in_the_kernels_and_near_fp32(monkeypatch):
+    config = replace(SMALL, num_heads=1, hidden_size=32, ffn_size=64)
+    model = random_model(config).train().requires_grad_()
+    latents, words = torch.randn(2, 16, 3, 4, 6), torch.randn(2, 5, 32)
+    seen = []
+    attended = attention._kernel_takes
+    monkeypatch.setattr(attention, "_kernel_takes", lambda *given: seen.append(attended(*given)) or seen[-1])
+
+    def gradients(narrow: bool) -> torch.Tensor:
+        model.zero_grad()
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=narrow):
+            out = model(latents, torch.tensor([0.2, 0.7]), model.prepare_text(words)).float()
+        out.square().mean().backward()
+        return torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
+
+    exact = gradients(narrow=False)
+    assert not any(seen)
+    seen.clear()
+    assert relative_difference(gradients(narrow=True), exact) < 0.05
+    assert seen and all(seen)

@@ -122,7 +122,8 @@ class Transformer(nn.Module):
 
         wide = computes_wide(self.patch_embedding.weight)
         dtype = torch.float32 if wide else self.patch_embedding.weight.dtype
-        context = context.to(dtype=dtype)
+        if not torch.is_autocast_enabled(latents.device.type):  # which keeps them as its products left them
+            context = context.to(dtype=dtype)
         x = call(self.patch_embedding, latents.to(dtype), wide=wide)
         if actions is not None:
             x = self._add_actions(x, actions, grid)
