@@ -67,9 +67,22 @@ def test_the_layer_uses_it_and_agrees_with_its_own_way(monkeypatch: pytest.Monke
     torch.nn.init.normal_(norm.gamma)
     x = torch.randn(2, 32, 3, 5, 6).bfloat16().to(memory_format=torch.channels_last_3d)
     assert native.takes(x.permute(0, 2, 3, 4, 1))
-    fast = norm(x, 2)
+    x.requires_grad_()
+    pull = torch.randn(2, 32, 5, 5, 6).bfloat16()
+
+    def both() -> tuple[torch.Tensor, ...]:
+        out = norm(x, 2)
+        return out, *torch.autograd.grad(out, (x, norm.gamma), pull)
+
+    monkeypatch.setattr(native, "VALUES_PER_THREAD", 1000)
+    fast, *gradients = both()
     monkeypatch.setattr(native, "takes", lambda *tensors: False)
-    slow = norm(x, 2)
+    slow, *wanted = both()
+    for one, other in zip(gradients, wanted, strict=True):
+        assert one.dtype == other.dtype
+        torch.testing.assert_close(
+            one.float(), other.float(), atol=0.01 * other.abs().max().item(), rtol=0.01
+        )
     assert fast.shape == slow.shape == (2, 32, 5, 5, 6)
     assert torch.allclose(fast.float(), slow.float(), rtol=2**-7, atol=1e-6)
     assert (fast == slow).float().mean() > 0.97

@@ -71,31 +71,45 @@ class _NormSiLU(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor, Tensor, None]:
         rows, gain, inverse = ctx.saved_tensors
-        gain32 = gain.float()
-        batch, channels, _, height, width = grad_out.shape
+        batch, gain32 = len(grad_out), gain.float()
         grad_out = grad_out[:, :, ctx.front :].permute(0, 2, 3, 4, 1)
         grad_rows = grad_out.reshape(rows.shape) if batch == 1 else grad_out.flatten(1, 3)
         grad_x = torch.empty_like(rows)
-        grad_gain = torch.zeros_like(gain32)
-        for part in pieces(rows):
-            inv = inverse[part]
-            unit = rows[part].float() * inv
-            grad_y = torch.ops.aten.silu_backward(grad_rows[part].float(), unit * gain32)
-            along = grad_y * unit
-            grad_gain += along.sum(0)
-            along = torch.mv(along, gain32).unsqueeze(1)
-            grad_y.mul_(gain32).addcmul_(unit, along, value=-1)
-            if rows.dtype == torch.float32:
-                torch.mul(grad_y, inv, out=grad_x[part])
-            else:
-                grad_x[part] = grad_y.mul_(inv)
-        grad_x = grad_x.view(batch, -1, height, width, channels).permute(0, 4, 1, 2, 3)
-        return grad_x, grad_gain.to(gain.dtype), None
+        fill = _backward_in_c if native.takes(rows) else _backward_in_pieces
+        grad_gain = fill(rows, gain32, inverse, grad_rows, grad_x)
+        return grad_x.view(grad_out.shape).permute(0, 4, 1, 2, 3), grad_gain.to(gain.dtype), None
 
 
 def _rows_of(x: Tensor) -> Tensor:
     """[B, C, F, H, W] as [B, F * H * W, C]; no copy when `x` is channels-last."""
     return x.permute(0, 2, 3, 4, 1).flatten(1, 3)
+
+
+def _backward_in_c(rows: Tensor, gain: Tensor, inverse: Tensor, grad: Tensor, grad_x: Tensor) -> Tensor:
+    """Fill grad_x [B, N, C] from grad and return the gain's gradient."""
+    work = {"count": inverse.numel(), "size": len(gain)}
+    sums = torch.zeros(native.thread_count(**work), len(gain))
+    inputs = (rows, gain.contiguous(), inverse, grad.contiguous())
+    native.call("norm_silu_backward", *inputs, grad_x, native.PerThread(sums), len(gain), **work)
+    return sums.sum(0)
+
+
+def _backward_in_pieces(rows: Tensor, gain: Tensor, inverse: Tensor, grad: Tensor, grad_x: Tensor) -> Tensor:
+    """The same with PyTorch's operations."""
+    grad_gain = torch.zeros_like(gain)
+    for part in pieces(rows):
+        inv = inverse[part]
+        unit = rows[part].float() * inv
+        grad_y = torch.ops.aten.silu_backward(grad[part].float(), unit * gain)
+        along = grad_y * unit
+        grad_gain += along.sum(0)
+        along = torch.mv(along, gain).unsqueeze(1)
+        grad_y.mul_(gain).addcmul_(unit, along, value=-1)
+        if rows.dtype == torch.float32:
+            torch.mul(grad_y, inv, out=grad_x[part])
+        else:
+            grad_x[part] = grad_y.mul_(inv)
+    return grad_gain
 
 
 def _norm_silu(rows: Tensor, gain: Tensor, out: Tensor, front: int) -> Tensor:
