@@ -123,6 +123,13 @@ def test_only_bf16_in_order_and_in_whole_lanes() -> None:
     assert not native.takes(rows.to("meta"))
 
 
+def test_it_stands_aside_when_asked() -> None:
+    rows = torch.zeros(8, 32, dtype=torch.bfloat16)
+    with native.aside():
+        assert not native.takes(rows)
+    assert native.takes(rows) == (native.why_not() is None)
+
+
 @pytest.mark.skipif(not has_amx(), reason="refused before it looks for a compiler")
 @pytest.mark.parametrize(
     ("compiler", "reason"), [("no-such-compiler", "no C compiler"), ("false", "failed: no message")]

@@ -2,6 +2,8 @@ import pytest
 import torch
 from torch import nn
 
+from worldloom.nn.attention import attend
+from worldloom.nn.linear import Linear
 from worldloom.training.meter import Meter, count_operations, measure_peak
 
 
@@ -10,6 +12,18 @@ def test_operations_of_a_matrix_product_and_its_gradients():
     x = torch.randn(8, 32, requires_grad=True)
     assert count_operations(lambda: layer(x)) == 2 * 8 * 32 * 16
     assert count_operations(lambda: layer(x).sum().backward()) == 3 * 2 * 8 * 32 * 16
+
+
+def test_operations_that_kernels_in_c_do_are_counted_too():
+    layer, x = Linear(32, 64), torch.randn(8, 32)
+    heads = torch.randn(1, 2, 10, 32).bfloat16().requires_grad_()
+
+    def work():
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            layer(x.bfloat16().requires_grad_()).float().sum().backward()
+        attend(heads, heads, heads).float().sum().backward()
+
+    assert count_operations(work) == 3 * 2 * 8 * 32 * 64 + 3 * 2 * (2 * 2 * 10 * 10 * 32)
 
 
 def test_peak_is_a_plausible_rate():

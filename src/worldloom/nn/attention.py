@@ -86,11 +86,11 @@ def _run(name: str, inputs: tuple[Tensor, Tensor, Tensor], bias: Tensor | None, 
 def _kernel_takes(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None) -> bool:
     inputs = (query, key, value)
     fit = all(x.dtype == torch.bfloat16 and x.device.type == "cpu" and x.stride(-1) == 1 for x in inputs)
-    if not fit or query.shape[-1] % BLOCK or key.shape[2] > KERNEL_KEYS or torch.compiler.is_compiling():
+    if not fit or query.shape[-1] % BLOCK or key.shape[2] > KERNEL_KEYS:
         return False
     if bias is not None and (bias.shape[1:3] != (1, 1) or bias.requires_grad):
         return False
-    return native.why_not() is None
+    return native.available()
 
 
 def _explicit_is_faster(query: Tensor, key: Tensor, value: Tensor) -> bool:

@@ -12,7 +12,10 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -34,6 +37,7 @@ VALUES_PER_THREAD = 131_072
 """Less work than this is not worth another thread."""
 SWITCH = "WORLDLOOM_NATIVE"
 COMPILE_SECONDS = 60
+_aside: ContextVar[bool] = ContextVar("aside", default=False)
 
 
 class UnavailableError(Exception):
@@ -59,7 +63,22 @@ def takes(*tensors: Tensor) -> bool:
         and x.shape[-1] % LANES == 0
         for x in tensors
     )
-    return fit and not torch.compiler.is_compiling() and why_not() is None
+    return fit and available()
+
+
+def available() -> bool:
+    """Whether kernels are there and wanted: not while PyTorch compiles, nor within `aside`."""
+    return not torch.compiler.is_compiling() and not _aside.get() and why_not() is None
+
+
+@contextmanager
+def aside() -> Iterator[None]:
+    """Leave all to PyTorch's operations meanwhile, which those that count operations can see."""
+    token = _aside.set(True)
+    try:
+        yield
+    finally:
+        _aside.reset(token)
 
 
 def why_not() -> str | None:

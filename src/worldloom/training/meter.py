@@ -6,6 +6,8 @@ from collections.abc import Callable, Hashable
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from worldloom.nn import native
+
 
 def measure_peak(device: torch.device, dtype: torch.dtype, size: int = 1536, seconds: float = 1.0) -> float:
     """Floating-point operations per second of this machine's matrix product, the best of about `seconds`.
@@ -28,7 +30,7 @@ def measure_peak(device: torch.device, dtype: torch.dtype, size: int = 1536, sec
 
 def count_operations(work: Callable[[], object]) -> int:
     """Floating-point operations of matrix products, convolutions and attention in `work()`."""
-    with FlopCounterMode(display=False) as counter:
+    with native.aside(), FlopCounterMode(display=False) as counter:
         work()
     return counter.get_total_flops()
 
