@@ -70,7 +70,7 @@ class _Attention(torch.autograd.Function):
 
 
 def _run(name: str, inputs: tuple[Tensor, Tensor, Tensor], bias: Tensor | None, *others: Tensor) -> None:
-    """Call the kernel on [B, A, N, K] inputs; `others` as its source names them, the first of them strided."""
+    """Call a kernel on [B, A, N, K] inputs; `others` as its source names them, of which the third, if any, is strided."""
     query, key, _ = inputs
     batch, heads, tokens, size = query.shape
     keys = key.shape[2]
