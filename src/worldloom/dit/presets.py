@@ -60,7 +60,7 @@ def tiny() -> TransformerConfig:
     Its longest caption has 92 tokens: with 512 rows, padding would hold 97 % of an untrained word's attention.
     """
     return TransformerConfig(
-        hidden_size=384, num_heads=6, depth=5, ffn_size=1536, text_size=256, text_length=96
+        hidden_size=384, num_heads=6, depth=6, ffn_size=1536, text_size=256, text_length=96
     )
 
 

@@ -28,7 +28,7 @@ def scaling_12() -> DenoisingRecipe:
 
 
 def scaling_32() -> DenoisingRecipe:
-    """The shape of `tiny`: width 384, five blocks."""
+    """The shape of `tiny` but for a block: width 384, five blocks."""
     return _scaled("scaling_32", width=384, heads=6, depth=5, steps=270)
 
 
