@@ -122,9 +122,8 @@ class Transformer(nn.Module):
 
         wide = computes_wide(self.patch_embedding.weight)
         dtype = torch.float32 if wide else self.patch_embedding.weight.dtype
-        if not torch.is_autocast_enabled(latents.device.type):  # which keeps them as its products left them
-            context = context.to(dtype=dtype)
         x = call(self.patch_embedding, latents.to(dtype), wide=wide)
+        context = context.to(dtype=x.dtype)  # under autocast that of products, not of weights
         if actions is not None:
             x = self._add_actions(x, actions, grid)
         for number, block in enumerate(self.blocks):
