@@ -138,6 +138,29 @@ int64_t attention_backward_scratch(const Shape *shape) {
            4 * BLOCK * wide(rows) + 2 * CHUNK * rows + 4 * BLOCK * size + 4 * size * rows;
 }
 
+// Shares p and gradients of scores ds of BLOCK keys and BLOCK queries, from their scores and `slope`, which is grad v^T.
+// Rows of `share` and `bent` are keys, `width` values apart; `down` becomes the two tiles of ds laid down.
+static inline void bend(const float *scores, const float *slope, const float *bias, const float *logarithm,
+                        const float *along, float scale, bf16 *share, bf16 *bent, int64_t width, bf16 *down) {
+    for (int column = 0; column < BLOCK; column += SIDE, down += TILE) {
+        const __m512 log_sum = _mm512_load_ps(logarithm + column), level = _mm512_load_ps(along + column);
+        for (int key = 0; key < BLOCK; key += 2) {
+            __m256i ds[2];
+            for (int i = 0; i < 2; i++) {
+                const int at = (key + i) * BLOCK + column;
+                const int64_t to = (key + i) * width + column;
+                __m512 exponent = _mm512_sub_ps(_mm512_set1_ps(bias[key + i]), log_sum);
+                exponent = _mm512_fmadd_ps(_mm512_load_ps(scores + at), _mm512_set1_ps(scale), exponent);
+                __m512 p = exp2_lanes(exponent);
+                ds[i] = narrow(_mm512_mul_ps(p, _mm512_sub_ps(_mm512_load_ps(slope + at), level)));
+                store(share + to, p);
+                _mm256_store_si256((__m256i *)(bent + to), ds[i]);
+            }
+            _mm512_store_si512(down + key / 2 * BLOCK, paired(ds[0], ds[1]));
+        }
+    }
+}
+
 // With p the shares and d_i = <grad_i, out_i>: dv = p^T grad, ds = p (grad v^T - d), dq = ds k, dk = ds^T q, the last
 // two over sqrt(K). `out` and `weight` are those of `attention`; layout[3] is that of grad; gradients are
 // [samples, tokens, heads, size].
@@ -192,25 +215,8 @@ void attention_backward(const bf16 *query, const bf16 *key, const bf16 *value, c
                     Operand grads_there = {grad_across + n * size, LINE, 2 * TILE, depth * 2 * TILE};
                     product(these_keys, queries_there, scores, 4 * BLOCK, depth, 0);
                     product(these_values, grads_there, slope, 4 * BLOCK, depth, 0);
-                    for (int half = 0; half < 2; half++) {
-                        const int64_t column = n + half * SIDE;
-                        __m512 log_sum = _mm512_load_ps(logarithm + column), level = _mm512_load_ps(along + column);
-                        bf16 *tile = bent_down + ((l - chunk) / BLOCK * (rows / SIDE) + column / SIDE) * TILE;
-                        for (int i = 0; i < BLOCK; i += 2) {
-                            __m256i narrowed[2];
-                            for (int j = 0; j < 2; j++) {
-                                const int row = i + j, at = row * BLOCK + half * SIDE;
-                                __m512 exponent = _mm512_sub_ps(_mm512_set1_ps(offset[l + row]), log_sum);
-                                exponent = _mm512_fmadd_ps(_mm512_load_ps(scores + at), _mm512_set1_ps(scale), exponent);
-                                __m512 p = exp2_lanes(exponent);
-                                __m512 ds = _mm512_mul_ps(p, _mm512_sub_ps(_mm512_load_ps(slope + at), level));
-                                store(share + row * width + column, p);
-                                narrowed[j] = narrow(ds);
-                                _mm256_store_si256((__m256i *)(bent + row * width + column), narrowed[j]);
-                            }
-                            _mm512_store_si512(tile + i / 2 * BLOCK, paired(narrowed[0], narrowed[1]));
-                        }
-                    }
+                    bf16 *down = bent_down + ((l - chunk) / BLOCK * (rows / SIDE) + n / SIDE) * TILE;
+                    bend(scores, slope, offset + l, logarithm + n, along + n, scale, share + n, bent + n, width, down);
                 }
                 const int64_t count = keys - l < BLOCK ? keys - l : BLOCK;
                 const int64_t place = (sample * keys + l) * step + head * size;
