@@ -14,9 +14,7 @@ from torch import Tensor
 
 from worldloom.nn import native
 
-# Channels of a head come in multiples of it where the kernel in C is to attend.
-BLOCK = 32
-# Keys up to which it leads: a row of scores is kept whole, and from there on leaves the cache (without gradients, times as
+# Keys up to which the kernel in C leads: a row of scores is kept whole, and from there on leaves the cache (without gradients, times as
 # fast as PyTorch's fused kernel: 576 keys 1.6, 2,304 1.5, 4,096 1.4, 8,192 0.9).
 KERNEL_KEYS = 4096
 # Keys up to which batched matrix products with an explicit softmax beat the fused kernel on a CPU, in bf16 with
@@ -86,7 +84,7 @@ def _run(name: str, inputs: tuple[Tensor, Tensor, Tensor], bias: Tensor | None, 
 def _kernel_takes(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None) -> bool:
     inputs = (query, key, value)
     fit = all(x.dtype == torch.bfloat16 and x.device.type == "cpu" and x.stride(-1) == 1 for x in inputs)
-    if not fit or query.shape[-1] % BLOCK or key.shape[2] > KERNEL_KEYS:
+    if not fit or query.shape[-1] % native.BLOCK or key.shape[2] > KERNEL_KEYS:
         return False
     if bias is not None and (bias.shape[1:3] != (1, 1) or bias.requires_grad):
         return False

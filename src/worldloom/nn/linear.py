@@ -10,9 +10,6 @@ from torch import Tensor, nn
 
 from worldloom.nn import native
 
-# Widths come in multiples of it where the kernel in C is to take the gradient.
-BLOCK = 32
-
 
 class Linear(nn.Linear):
     """`torch.nn.Linear` with the gradient of `linear`."""
@@ -38,7 +35,7 @@ def _kernel_takes(x: Tensor, weight: Tensor) -> bool:
     narrow = weight.dtype == torch.bfloat16 or (
         torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") == torch.bfloat16
     )
-    return narrow and not any(width % BLOCK for width in weight.shape)
+    return narrow and not any(width % native.BLOCK for width in weight.shape)
 
 
 class _Linear(torch.autograd.Function):
@@ -59,7 +56,7 @@ class _Linear(torch.autograd.Function):
         size = torch.tensor([len(rows), rows.shape[1], above.shape[1]])
         grad_weight = torch.empty(weight.shape, dtype=torch.float32)
         grad_bias = torch.empty(len(weight), dtype=torch.float32)
-        work = {"count": len(weight) // BLOCK, "size": x.numel()}
+        work = {"count": len(weight) // native.BLOCK, "size": x.numel()}
         scratch = native.scratch("weight_gradient", **work)
         native.call("weight_gradient", rows, above, grad_weight, grad_bias, scratch, size, **work)
         return grad_x, grad_weight.to(ctx.dtype), grad_bias.to(ctx.dtype)

@@ -33,6 +33,8 @@ FLAGS = (
 """No flag for this very processor: `has_amx` has seen that it knows the instructions."""
 LANES = 16
 """Of the kernels: channels come in multiples of it."""
+BLOCK = 32
+"""Of the kernels that multiply matrices: their sizes come in multiples of it."""
 VALUES_PER_THREAD = 131_072
 """Less work than this is not worth another thread."""
 SWITCH = "WORLDLOOM_NATIVE"

@@ -20,6 +20,10 @@ typedef struct {
     int64_t sample, head, token; // steps in values; channels lie side by side
 } Layout;
 
+static inline const bf16 *head_of(const bf16 *x, Layout layout, int64_t sample, int64_t head) {
+    return x + sample * layout.sample + head * layout.head;
+}
+
 static const float LOG2_E = 1.44269504f;
 
 // The bias of every key, times log2(e); without one, zeros.
@@ -86,9 +90,9 @@ void attention(const bf16 *query, const bf16 *key, const bf16 *value, const floa
     TileConfig before = set_tiles();
     for (int64_t number = first; number < last; number++) {
         const int64_t sample = number / heads, head = number % heads;
-        const bf16 *q = query + sample * layout[0].sample + head * layout[0].head;
-        const bf16 *k = key + sample * layout[1].sample + head * layout[1].head;
-        const bf16 *v = value + sample * layout[2].sample + head * layout[2].head;
+        const bf16 *q = head_of(query, layout[0], sample, head);
+        const bf16 *k = head_of(key, layout[1], sample, head);
+        const bf16 *v = head_of(value, layout[2], sample, head);
         bf16 *o = out + (sample * queries * heads + head) * size;
         lay_across(q, layout[0].token, queries, size, query_across);
         lay_plain(k, layout[1].token, keys, size, key_plain);
@@ -187,10 +191,10 @@ void attention_backward(const bf16 *query, const bf16 *key, const bf16 *value, c
     TileConfig before = set_tiles();
     for (int64_t number = first; number < last; number++) {
         const int64_t sample = number / heads, head = number % heads;
-        const bf16 *q = query + sample * layout[0].sample + head * layout[0].head;
-        const bf16 *k = key + sample * layout[1].sample + head * layout[1].head;
-        const bf16 *v = value + sample * layout[2].sample + head * layout[2].head;
-        const bf16 *g = grad + sample * layout[3].sample + head * layout[3].head;
+        const bf16 *q = head_of(query, layout[0], sample, head);
+        const bf16 *k = head_of(key, layout[1], sample, head);
+        const bf16 *v = head_of(value, layout[2], sample, head);
+        const bf16 *g = head_of(grad, layout[3], sample, head);
         const bf16 *o = out + (sample * queries * heads + head) * size;
         lay_across(q, layout[0].token, queries, size, query_across);
         lay_down(q, layout[0].token, queries, size, query_down);

@@ -20,7 +20,7 @@ static inline __m512 load(const bf16 *from) { return widen(_mm256_loadu_si256((c
 
 static inline void store(bf16 *to, __m512 values) { _mm256_storeu_si256((__m256i *)to, narrow(values)); }
 
-// 2^t to 1e-5 of it, at least 2^-126; NaN stays NaN. 2^t = 2^k 2^f, k whole and |f| <= 1/2, and 2^f is its Taylor
+// 2^t to 5e-5 of it, at least 2^-126; NaN stays NaN. 2^t = 2^k 2^f, k whole and |f| <= 1/2, and 2^f is its Taylor
 // polynomial: the coefficient of f^n is log(2)^n / n!.
 static inline __m512 exp2_lanes(__m512 t) {
     // of a number and NaN, these return the second

@@ -133,35 +133,26 @@ static inline __m256i some_row(const bf16 *x, int64_t step, int64_t count, int64
     return row < count ? _mm256_loadu_si256((const __m256i *)(x + row * step + c)) : _mm256_setzero_si256();
 }
 
-static inline void pairs_of_rows(const bf16 *x, int64_t step, int64_t count, int64_t first, int64_t c,
-                                 __m512i pairs[SIDE]) {
-    for (int64_t i = 0; i < SIDE; i++)
-        pairs[i] = paired(some_row(x, step, count, first + 2 * i, c), some_row(x, step, count, first + 2 * i + 1, c));
+// Pairs of rows in tiles [size / SIDE, padded(count) / BLOCK], each turned or not.
+static inline void lay_pairs(const bf16 *x, int64_t step, int64_t count, int64_t size, int turns, bf16 *to) {
+    const int64_t column = padded(count) / BLOCK * TILE;
+    for (int64_t first = 0; first < padded(count); first += BLOCK, to += TILE) {
+        for (int64_t c = 0; c < size; c += SIDE) {
+            __m512i pairs[SIDE];
+            for (int64_t i = 0, row = first; i < SIDE; i++, row += 2)
+                pairs[i] = paired(some_row(x, step, count, row, c), some_row(x, step, count, row + 1, c));
+            if (turns) transpose(pairs);
+            for (int i = 0; i < SIDE; i++) _mm512_store_si512(to + c / SIDE * column + i * BLOCK, pairs[i]);
+        }
+    }
 }
 
-// Tiles [size / SIDE, padded(count) / BLOCK].
 static inline void lay_down(const bf16 *x, int64_t step, int64_t count, int64_t size, bf16 *to) {
-    const int64_t column = padded(count) / BLOCK * TILE;
-    for (int64_t first = 0; first < padded(count); first += BLOCK, to += TILE) {
-        for (int64_t c = 0; c < size; c += SIDE) {
-            __m512i pairs[SIDE];
-            pairs_of_rows(x, step, count, first, c, pairs);
-            for (int i = 0; i < SIDE; i++) _mm512_store_si512(to + c / SIDE * column + i * BLOCK, pairs[i]);
-        }
-    }
+    lay_pairs(x, step, count, size, 0, to);
 }
 
-// Tiles [size / SIDE, padded(count) / BLOCK].
 static inline void lay_turned(const bf16 *x, int64_t step, int64_t count, int64_t size, bf16 *to) {
-    const int64_t column = padded(count) / BLOCK * TILE;
-    for (int64_t first = 0; first < padded(count); first += BLOCK, to += TILE) {
-        for (int64_t c = 0; c < size; c += SIDE) {
-            __m512i pairs[SIDE];
-            pairs_of_rows(x, step, count, first, c, pairs);
-            transpose(pairs);
-            for (int i = 0; i < SIDE; i++) _mm512_store_si512(to + c / SIDE * column + i * BLOCK, pairs[i]);
-        }
-    }
+    lay_pairs(x, step, count, size, 1, to);
 }
 
 // x [size, columns] fp32, columns `row` values apart from channel to channel, becomes bf16 rows of `to`.
