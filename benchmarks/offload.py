@@ -2,7 +2,7 @@
 
     python -m benchmarks.offload [--steps 1] [--folder DIR] [--json]
 
-The checkpoint has random weights, in bf16 as published ones have, and computes in fp32 unless the CPU has AMX: 30
+The checkpoint has random weights, in bf16 as published ones have, and computes in fp32 unless the CPU is fast in bf16: 30
 blocks of Wan 2.1's 1.3B, with a small autoencoder and text encoder. Each run is `Pipeline.generate` in a process of
 its own, whose peak resident size the system reports (`ru_maxrss`), Python and PyTorch included.
 """

@@ -3,7 +3,13 @@
 import pytest
 import torch
 
-from worldloom.core.device import available_devices, describe_device, has_amx, resolve_device, resolve_dtype
+from worldloom.core.device import (
+    available_devices,
+    cpu_has_fast_bf16,
+    describe_device,
+    resolve_device,
+    resolve_dtype,
+)
 from worldloom.core.error import UsageError
 
 
@@ -29,8 +35,24 @@ def test_absent_devices(name):
 
 
 def test_dtype_follows_the_hardware():
-    assert resolve_dtype("cpu") == (torch.bfloat16 if has_amx() else torch.float32)
+    assert resolve_dtype("cpu") == (torch.bfloat16 if cpu_has_fast_bf16() else torch.float32)
     assert resolve_dtype("mps") == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("name", "tiles", "lanes", "fast"),
+    [
+        ("AMD EPYC", False, True, True),
+        ("AMD EPYC", False, False, False),
+        ("Intel(R) Xeon(R)", False, True, False),
+        ("Intel(R) Xeon(R)", True, True, True),
+    ],
+)
+def test_which_processors_are_fast_in_bf16(monkeypatch, name, tiles, lanes, fast):
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: tiles)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: lanes)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"cpu_name": name})
+    assert cpu_has_fast_bf16() is fast
 
 
 def test_chosen_dtype_computes_rightly():

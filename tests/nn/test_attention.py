@@ -77,6 +77,7 @@ def test_the_kernel_takes_what_it_can():
 
 
 @needs_kernel
+@pytest.mark.usefixtures("products")
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize(
     ("tokens", "keys", "size", "biased"),
@@ -117,6 +118,7 @@ def test_the_kernel_is_attention_and_so_are_its_gradients(tokens, keys, size, bi
 
 
 @needs_kernel
+@pytest.mark.usefixtures("products")
 def test_what_all_values_share_comes_out_exactly():
     generator = torch.Generator().manual_seed(0)
     query, key = (torch.randn(1, 2, 40, 32, generator=generator).bfloat16() for _ in range(2))
@@ -125,6 +127,7 @@ def test_what_all_values_share_comes_out_exactly():
 
 
 @needs_kernel
+@pytest.mark.usefixtures("products")
 def test_one_bias_for_all_samples_and_numbers_that_are_none():
     generator = torch.Generator().manual_seed(0)
     query, key, value = (torch.randn(2, 2, 40, 32, generator=generator).bfloat16() for _ in range(3))
@@ -137,6 +140,7 @@ def test_one_bias_for_all_samples_and_numbers_that_are_none():
 
 
 @needs_kernel
+@pytest.mark.usefixtures("products")
 def test_products_of_other_libraries_go_on_as_before():
     generator = torch.Generator().manual_seed(0)
     left, right = (torch.randn(96, 200, generator=generator).bfloat16() for _ in range(2))

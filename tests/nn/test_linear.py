@@ -22,6 +22,7 @@ def run(function, x, weight, bias, grad):
 
 
 @needs_kernel
+@pytest.mark.usefixtures("products")
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize(("rows", "width", "out"), [(1, 32, 32), (300, 64, 96), (700, 800, 416)])
 def test_gradients_of_weight_and_bias_are_exact_sums(rows, width, out, threads, monkeypatch):
@@ -43,6 +44,7 @@ def test_gradients_of_weight_and_bias_are_exact_sums(rows, width, out, threads, 
 
 
 @needs_kernel
+@pytest.mark.usefixtures("products")
 def test_weights_in_bfloat16_get_gradients_of_theirs():
     x, weight, bias, grad = (part.bfloat16() for part in parts(40, 32, 64))
     for one, other in zip(
@@ -53,6 +55,7 @@ def test_weights_in_bfloat16_get_gradients_of_theirs():
 
 
 @needs_kernel
+@pytest.mark.usefixtures("products")
 def test_a_layer_at_the_beginning_asks_for_nothing_below():
     x, weight, bias, grad = parts(40, 32, 64)
     weight.requires_grad_()

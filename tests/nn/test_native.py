@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from worldloom.core.device import has_amx
+from worldloom.core.device import cpu_has_fast_bf16
 from worldloom.nn import native
 from worldloom.nn.channel_norm import ChannelRMSNormSiLU
 
@@ -130,7 +130,7 @@ def test_it_stands_aside_when_asked() -> None:
     assert native.takes(rows) == (native.why_not() is None)
 
 
-@pytest.mark.skipif(not has_amx(), reason="refused before it looks for a compiler")
+@pytest.mark.skipif(not cpu_has_fast_bf16(), reason="refused before it looks for a compiler")
 @pytest.mark.parametrize(
     ("compiler", "reason"), [("no-such-compiler", "no C compiler"), ("false", "failed: no message")]
 )

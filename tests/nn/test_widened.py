@@ -11,7 +11,7 @@ from worldloom.nn import widened
 
 @pytest.fixture
 def slow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(widened, "has_amx", lambda: False)
+    monkeypatch.setattr(widened, "cpu_has_fast_bf16", lambda: False)
 
 
 def test_only_slow_bf16_is_widened(slow: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -19,7 +19,7 @@ def test_only_slow_bf16_is_widened(slow: None, monkeypatch: pytest.MonkeyPatch) 
     assert widened.computes_wide(weight.bfloat16())
     assert not widened.computes_wide(weight) and not widened.computes_wide(weight.half())
     assert not widened.computes_wide(weight.bfloat16().to("meta"))
-    monkeypatch.setattr(widened, "has_amx", lambda: True)
+    monkeypatch.setattr(widened, "cpu_has_fast_bf16", lambda: True)
     assert not widened.computes_wide(weight.bfloat16())
 
 
@@ -45,10 +45,10 @@ def test_a_transformer_in_bf16_is_nearly_as_precise_as_its_weights(monkeypatch: 
     latents = torch.randn(1, model.config.in_channels, 3, 4, 4)
     text = torch.randn(1, 5, model.config.text_size)
 
-    def error(amx: bool) -> float:
-        monkeypatch.setattr(widened, "has_amx", lambda: amx)
+    def error(fast: bool) -> float:
+        monkeypatch.setattr(widened, "cpu_has_fast_bf16", lambda: fast)
         with torch.inference_mode():
             outputs = [each(latents, torch.tensor([0.5]), each.prepare_text(text)) for each in (model, exact)]
         return float((outputs[0] - outputs[1]).abs().max())
 
-    assert 0 < error(amx=False) < error(amx=True) / 2
+    assert 0 < error(fast=False) < error(fast=True) / 2

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from worldloom.core.device import describe_device, has_amx, resolve_device
+from worldloom.core.device import cpu_has_fast_bf16, describe_device, resolve_device
 from worldloom.core.error import Failure
 from worldloom.core.memory import available_memory
 from worldloom.core.video import decode_bytes, encode_bytes
@@ -83,7 +83,7 @@ def check_torch() -> Check:
 
 def check_native() -> Check:
     """Compile the kernels that bf16 on a CPU has, where they are not yet."""
-    if not has_amx():
+    if not cpu_has_fast_bf16():
         return Check("native", "ok", "no kernels needed: this processor computes in fp32")
     if (reason := native.why_not()) is not None:
         install = "apt-get install gcc libc6-dev"

@@ -41,7 +41,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None = None
 
 
 class _Attention(torch.autograd.Function):
-    """The kernel in C: products, softmax and gradient of a head in the cache, on AMX's tiles."""
+    """The kernel in C: products, softmax and gradient of a head in the cache."""
 
     @staticmethod
     def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None) -> Tensor:

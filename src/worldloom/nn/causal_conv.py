@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from worldloom.core.device import has_amx
+from worldloom.core.device import cpu_has_fast_bf16
 from worldloom.nn import winograd
 
 LeadIn = Callable[[Tensor, int, Tensor | None], Tensor]
@@ -132,10 +132,10 @@ class CausalConv3d(nn.Conv3d):
 
 
 def _fit_for_sum(x: Tensor, weight: Tensor, onto: Tensor) -> bool:
-    """Whether oneDNN convolves in hardware and adds to `onto`: bf16 on a CPU with AMX, channels-last."""
+    """Whether oneDNN convolves in hardware and adds to `onto`: bf16 on a CPU that is fast with it, channels-last."""
     in_order = onto.is_contiguous(memory_format=torch.channels_last_3d)
     on_cpu = all(t.dtype == torch.bfloat16 and t.device.type == "cpu" for t in (x, weight, onto))
-    return in_order and on_cpu and has_amx()
+    return in_order and on_cpu and cpu_has_fast_bf16()
 
 
 class PointwiseConv3d(nn.Conv3d):

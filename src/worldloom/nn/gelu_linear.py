@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from worldloom.core.device import has_amx
+from worldloom.core.device import cpu_has_fast_bf16
 from worldloom.nn import native
 from worldloom.nn.causal_conv import needs_grad
 from worldloom.nn.linear import linear
@@ -23,7 +23,7 @@ def gelu_linear(x: Tensor, weight: Tensor, bias: Tensor, approximate: str) -> Te
     fused = (
         x.device.type == "cpu"
         and x.dtype == weight.dtype  # which autocast makes so only inside operations that it knows
-        and (x.dtype == torch.float32 or (x.dtype == torch.bfloat16 and has_amx()))
+        and (x.dtype == torch.float32 or (x.dtype == torch.bfloat16 and cpu_has_fast_bf16()))
         and torch.backends.mkldnn.is_available()
         and not torch.compiler.is_compiling()
         and not needs_grad(x, weight, bias)

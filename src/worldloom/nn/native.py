@@ -1,7 +1,7 @@
 """The kernels that PyTorch's operations cannot make, in C, where the machine has a compiler.
 
 `cc` turns the sources in `c` into one shared library, once, in two seconds, and the user's cache keeps it. Where there
-is no compiler, or no AMX, callers go on with PyTorch; `worldloom doctor` says which it is.
+is no compiler, or bf16 is slow, callers go on with PyTorch; `worldloom doctor` says which it is.
 """
 
 from __future__ import annotations
@@ -23,14 +23,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from worldloom.core.device import has_amx
+from worldloom.core.device import cpu_has_fast_bf16, has_amx
 
 FOLDER = Path(__file__).with_name("c")
-FLAGS = (
-    *("-O3", "-std=gnu11", "-mavx512f", "-mavx512vl", "-mavx512bf16", "-mamx-tile", "-mamx-bf16"),
-    *("-shared", "-fPIC"),
-)
-"""No flag for this very processor: `has_amx` has seen that it knows the instructions."""
+FLAGS = ("-O3", "-std=gnu11", "-shared", "-fPIC", "-mavx512f", "-mavx512vl", "-mavx512bf16")
+TILE_FLAGS = ("-mamx-tile", "-mamx-bf16")
+"""No flag for this very processor: `cpu_has_fast_bf16` and `has_amx` have seen that it knows the instructions."""
 LANES = 16
 """Of the kernels: channels come in multiples of it."""
 BLOCK = 32
@@ -148,7 +146,7 @@ def _state() -> tuple[ctypes.CDLL | None, str | None]:
         library = ctypes.CDLL(str(_built()))
     except (UnavailableError, OSError) as error:
         return None, str(error)
-    if library.request_tiles() != 0:
+    if has_amx() and library.request_tiles() != 0:
         return None, "the system does not let this process use AMX"
     return library, None
 
@@ -157,11 +155,12 @@ def _built() -> Path:
     """Return the compiled library, from the cache or new; raises UnavailableError or OSError."""
     if os.environ.get(SWITCH) == "0":
         raise UnavailableError(f"switched off by {SWITCH}=0")
-    if not has_amx():
-        raise UnavailableError("made for processors with AMX, which alone compute in bf16 here")
+    if not cpu_has_fast_bf16():
+        raise UnavailableError("made for processors that are fast in bf16")
+    flags = (*FLAGS, *TILE_FLAGS) if has_amx() else FLAGS
     sources = sorted(FOLDER.glob("*.c"))
     text = b"".join(path.read_bytes() for path in sorted(FOLDER.iterdir()))
-    key = hashlib.sha256(text + " ".join(FLAGS).encode()).hexdigest()[:16]
+    key = hashlib.sha256(text + " ".join(flags).encode()).hexdigest()[:16]
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "worldloom"
     library = folder / f"kernels-{key}.so"
     if library.is_file():
@@ -172,7 +171,7 @@ def _built() -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as part:
         made = Path(part) / library.name
-        command = [compiler, *FLAGS, *map(str, sources), "-lm", "-o", str(made)]
+        command = [compiler, *flags, *map(str, sources), "-lm", "-o", str(made)]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=COMPILE_SECONDS)
         except subprocess.TimeoutExpired:

@@ -1,6 +1,6 @@
 """Weights in bf16, arithmetic in fp32: for processors that multiply bf16 more slowly than fp32.
 
-A CPU without AMX has no use for bf16 but to save memory. The products of a layer run in fp32 on widened copies of its
+Most CPUs have no use for bf16 but to save memory. The products of a layer run in fp32 on widened copies of its
 weights, which live as long as the call; a model keeps its half size, at nearly the speed and the precision of fp32.
 """
 
@@ -12,12 +12,12 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from worldloom.core.device import has_amx
+from worldloom.core.device import cpu_has_fast_bf16
 
 
 def computes_wide(weight: Tensor) -> bool:
     """Return whether products with `weight` are to be computed in fp32 although it is in bf16."""
-    return weight.dtype is torch.bfloat16 and weight.device.type == "cpu" and not has_amx()
+    return weight.dtype is torch.bfloat16 and weight.device.type == "cpu" and not cpu_has_fast_bf16()
 
 
 def call(module: nn.Module, *inputs: Any, wide: bool) -> Any:

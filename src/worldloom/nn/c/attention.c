@@ -1,4 +1,4 @@
-// softmax(q k^T / sqrt(K) + bias) v and its gradient in bf16 on AMX's tiles, a head at a time, in the cache.
+// softmax(q k^T / sqrt(K) + bias) v and its gradient in bf16, a head at a time, in the cache.
 //
 // Scores are kept keys down and queries across: the softmax then runs along lanes, and what it makes is already laid
 // out as the right operand of the next product. FlashAttention-2 (arXiv 2307.08691) without its running maximum: a row
@@ -116,7 +116,7 @@ void attention(const bf16 *query, const bf16 *key, const bf16 *value, const floa
             memcpy(weight + number * queries + n, logarithm, 4 * count);
         }
     }
-    _tile_loadconfig(&before);
+    restore_tiles(&before);
 }
 
 static float dot(const bf16 *a, const bf16 *b, int64_t size) {
@@ -248,5 +248,5 @@ void attention_backward(const bf16 *query, const bf16 *key, const bf16 *value, c
         }
         write_turned(sum_query, rows, queries, size, factors, grad_query + sample * queries * step + head * size, step);
     }
-    _tile_loadconfig(&before);
+    restore_tiles(&before);
 }

@@ -1,12 +1,12 @@
-// Products of bf16 matrices on AMX's tiles, and how their operands are laid out.
+// Products of bf16 matrices on AMX's tiles, or in AVX-512's lanes, and how their operands are laid out.
 //
 // A product of tiles takes 16 rows of 32 values on the left, and on the right 16 pairs of rows with 16 columns, the two
-// values of a pair side by side. So a matrix x [rows, K] is laid out in one of four ways:
+// values of a pair side by side, which is also how AVX512-BF16 multiplies a pair of the left by 16 columns. So a matrix
+// x [rows, K] is laid out in one of four ways:
 //   plain   rows of x as they are           left operand of x y^T
 //   across  rows of x become columns        right operand of y x^T
 //   down    pairs of rows side by side      right operand of y x, a sum over x's rows
 //   turned  channels become rows            left operand of x^T y
-
 
 #ifndef TILES_H
 #define TILES_H
@@ -21,6 +21,17 @@ enum {
     TILE = 16 * 32,  // values of bf16 in a tile
     LINE = 64,       // bytes in a tile's row
 };
+
+// An operand: bytes from row to row of a tile, from tile to tile along the sum, and to the other tile of the block.
+typedef struct {
+    const bf16 *at;
+    int64_t row, step, other;
+} Operand;
+
+// `product`: c [BLOCK, BLOCK], whose rows are `row` bytes apart, becomes or gains the sum of `steps` products of tiles.
+// Between `set_tiles` and `restore_tiles` only.
+
+#ifdef __AMX_BF16__
 
 typedef struct {
     uint8_t palette, start_row, reserved[14];
@@ -40,13 +51,8 @@ static inline TileConfig set_tiles(void) {
     return before;
 }
 
-// An operand: bytes from row to row of a tile, from tile to tile along the sum, and to the other tile of the block.
-typedef struct {
-    const bf16 *at;
-    int64_t row, step, other;
-} Operand;
+static inline void restore_tiles(const TileConfig *before) { _tile_loadconfig(before); }
 
-// c [BLOCK, BLOCK], whose rows are `row` bytes apart, becomes or gains the sum of `steps` products of tiles.
 static inline void product(Operand a, Operand b, float *c, int64_t row, int64_t steps, int gains) {
     char *low = (char *)c, *high = low + SIDE * row;
     if (gains) {
@@ -76,6 +82,49 @@ static inline void product(Operand a, Operand b, float *c, int64_t row, int64_t 
     _tile_stored(2, high, row);
     _tile_stored(3, high + LINE, row);
 }
+
+#else
+
+enum { STRIP = 8 }; // rows of a product whose sums stay in registers
+
+typedef struct {
+} TileConfig;
+
+static inline TileConfig set_tiles(void) { return (TileConfig){}; }
+
+static inline void restore_tiles(const TileConfig *before) { (void)before; }
+
+static inline void product(Operand a, Operand b, float *c, int64_t row, int64_t steps, int gains) {
+    for (int first = 0; first < BLOCK; first += STRIP) {
+        const char *left = (const char *)a.at + first / SIDE * a.other + first % SIDE * a.row;
+        const char *right = (const char *)b.at;
+        char *to = (char *)c + first * row;
+        __m512 low[STRIP], high[STRIP];
+        for (int i = 0; i < STRIP; i++) {
+            low[i] = gains ? _mm512_loadu_ps(to + i * row) : _mm512_setzero_ps();
+            high[i] = gains ? _mm512_loadu_ps(to + i * row + LINE) : _mm512_setzero_ps();
+        }
+        for (int64_t step = 0; step < steps; step++, left += a.step, right += b.step) {
+            for (int pair = 0; pair < SIDE; pair++) {
+                const __m512bh columns = (__m512bh)_mm512_loadu_si512(right + pair * b.row);
+                const __m512bh others = (__m512bh)_mm512_loadu_si512(right + b.other + pair * b.row);
+                for (int i = 0; i < STRIP; i++) {
+                    int32_t values;
+                    memcpy(&values, left + i * a.row + pair * sizeof values, sizeof values);
+                    const __m512bh rows = (__m512bh)_mm512_set1_epi32(values);
+                    low[i] = _mm512_dpbf16_ps(low[i], rows, columns);
+                    high[i] = _mm512_dpbf16_ps(high[i], rows, others);
+                }
+            }
+        }
+        for (int i = 0; i < STRIP; i++) {
+            _mm512_storeu_ps(to + i * row, low[i]);
+            _mm512_storeu_ps(to + i * row + LINE, high[i]);
+        }
+    }
+}
+
+#endif
 
 // ---- layouts ----
 

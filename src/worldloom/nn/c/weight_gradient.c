@@ -46,7 +46,7 @@ void weight_gradient(const bf16 *x, const bf16 *grad, float *weight, float *bias
         for (int64_t i = 0; i < in; i += SECTION)
             section(x + i, grad + o, weight + o * in + i, in, scratch, size, least(in - i, SECTION),
                     least(end - o, SECTION));
-    _tile_loadconfig(&before);
+    restore_tiles(&before);
     for (int64_t o = begin; o < end; o += BLOCK) {
         __m512 low = _mm512_setzero_ps(), high = _mm512_setzero_ps();
         for (const bf16 *row = grad + o; row < grad + size->rows * size->out; row += size->out) {
