@@ -46,7 +46,8 @@ def cpu_has_fast_bf16() -> bool:
     on a CPU with neither bf16 ran at two thirds of fp32's rate (0.17 against 0.27 TFLOP/s on two cores, 2026-11).
     """
     lanes = torch.cpu._is_avx512_bf16_supported() and torch.backends.mkldnn.is_available()
-    return has_amx() or (lanes and str(torch.cpu.get_capabilities().get("cpu_name")).startswith("AMD"))
+    known = getattr(torch.cpu, "get_capabilities", dict)()  # older PyTorch cannot tell whose the CPU is
+    return has_amx() or (lanes and str(known.get("cpu_name")).startswith("AMD"))
 
 
 def resolve_dtype(device: torch.device | str) -> torch.dtype:
