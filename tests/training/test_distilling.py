@@ -24,7 +24,7 @@ def changes(dit_changes, dit_run):
 
 @pytest.fixture
 def objective(changes, tmp_path):
-    recipe = override(recipe_named("dit_fast_debug"), changes)
+    recipe = override(recipe_named("dit_fast_debug"), changes | {"few.teacher_steps": "2"})
     objective = recipe.build(Surroundings(tmp_path, ALONE, 0, quiet=True))
     with torch.no_grad():  # a run of eight steps hardly hears its prompts
         for parameter in objective.teacher.parameters():
@@ -60,6 +60,24 @@ def test_the_teacher_takes_guided_steps_to_the_next_of_the_students(objective):
             with_words, without = (objective.teacher(x, level, words) for words in (told, untold))
         x = x - (here - there) * (without + objective.few.guidance_scale * (with_words - without))
     assert torch.allclose(end, x, atol=1e-4)
+
+
+def test_the_teacher_goes_by_the_sampler_that_is_asked_for(objective, monkeypatch):
+    """Along dx/dt = 2 x, whose end is known; what is given stays to the bit."""
+    monkeypatch.setattr(objective.teacher, "forward", lambda x, t, words: 2 * x)
+    canvases = prepared(objective)
+    canvases = objective._at(canvases, [1] * len(canvases.t))
+    x = torch.lerp(canvases.clean, canvases.noise, objective._cells(canvases.t))
+    known = objective._cells((canvases.weight == 0).float()).expand_as(x) > 0
+
+    def error(sampler):
+        objective.few = replace(objective.few, sampler=sampler)
+        end, reached = objective._teachers_end(x, canvases)
+        assert torch.equal(end[known], x[known])
+        exact = x * torch.exp(2 * objective._cells(reached - canvases.t))
+        return float((end - exact).norm())
+
+    assert error("heun") < 0.5 * error("euler")
 
 
 def test_a_student_that_does_as_its_teacher_has_no_error(objective):

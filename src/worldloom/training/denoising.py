@@ -46,7 +46,7 @@ JUDGED_LEVELS = (0.2, 0.4, 0.6, 0.8, 0.95)
 class NoiseConfig:
     """Noise levels and captions.
 
-    `shift` moves the logit-normal levels towards noise; `drop_text` of the captions are left out, and `drop_known`
+    The logits of levels are normal with deviation `spread`, and `shift` moves levels towards noise; `drop_text` of the captions are left out, and `drop_known`
     of them where two or more latent frames are known, so that motion is read from the frames. A token that moves
     weighs `moving` times one that does not, and one that shows a thing `subjects` times one that shows none; `naming` is
     the weight of saying their colours (see `naming.py`), 0 for none. In `touched` of the samples what is known carries a
@@ -54,6 +54,7 @@ class NoiseConfig:
     perfect.
     """
 
+    spread: float = 1.0
     shift: float = 2.0
     drop_text: float = 0.1
     drop_known: float = 0.3
@@ -228,7 +229,7 @@ class Denoising:
         mask = draw_mask(self.recipe.mask, grid, generator)
         known = torch.from_numpy(mask.known)
         shape = (grid[0], 1, 1) if mask.levels_per_frame else (1, 1, 1)
-        t = shift_timestep(logit_normal(shape, levels), config.shift).expand(grid)
+        t = shift_timestep(logit_normal(shape, levels, std=config.spread), config.shift).expand(grid)
         touched = config.touched_level * generator.random() if generator.random() < config.touched else 0.0
         t = torch.where(known, torch.tensor(touched, dtype=t.dtype), t)
         drop = config.drop_known if mask.known_frames >= 2 else config.drop_text

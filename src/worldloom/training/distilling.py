@@ -2,7 +2,8 @@
 
 A sample is noised to the beginning of one of the student's steps. From there the teacher, the same weights held still,
 takes several guided steps, and the student learns the one velocity that leads straight to where they end, without
-guidance: progressive distillation (arXiv 2202.00512) of guided diffusion (arXiv 2210.03142), all steps at once.
+guidance: progressive distillation (arXiv 2202.00512) of guided diffusion (arXiv 2210.03142), all steps at once. What
+the teacher loses by steps that are too long, the student loses with it.
 """
 
 from collections.abc import Sequence
@@ -23,6 +24,8 @@ from worldloom.dit.model import Transformer
 from worldloom.flow.guidance import guide
 from worldloom.flow.path import interpolate
 from worldloom.flow.schedule import shifted_sigmas
+from worldloom.generate.card import SamplerName
+from worldloom.generate.engine import SAMPLERS
 from worldloom.training.denoising import Canvases, Denoising, DenoisingRecipe
 from worldloom.training.objective import Surroundings
 from worldloom.training.preview import write_preview
@@ -30,14 +33,15 @@ from worldloom.training.preview import write_preview
 
 @dataclass(frozen=True)
 class StepsConfig:
-    """The student's steps, for how many of the teacher's each stands, and at which guidance and shift those are taken.
+    """The student's steps, for how many of the teacher's each stands, and by which sampler, guidance and shift those go.
 
     `adapter` is a file of low-rank differences with which the student begins, from the distilling of an earlier teacher;
     empty for none.
     """
 
     steps: int = 4
-    teacher_steps: int = 2
+    teacher_steps: int = 4
+    sampler: SamplerName = "euler"
     guidance_scale: float = 3.5
     shift: float = 3.0
     adapter: str = ""
@@ -116,22 +120,25 @@ class Distilling(Denoising):
 
     @torch.no_grad()
     def _teachers_end(self, x: Tensor, canvases: Canvases) -> tuple[Tensor, Tensor]:
-        """Latents, and levels of the tokens, after the teacher's guided Euler steps through one of the student's."""
+        """Latents, and levels of the tokens, after the teacher's guided steps through one of the student's."""
         told = self._context(self.teacher, canvases.ids, canvases.lengths)
         ids, lengths = self.data.tokenizer.pad([self.empty.tolist()] * len(x))
         untold = self._context(self.teacher, ids.to(self.device), lengths.to(self.device))
         levels = self.levels.to(self.device)
-        unknown = canvases.weight > 0
         place = (levels - canvases.t[..., None]).abs().argmin(-1)
-        t = canvases.t
-        for number in range(1, self.few.teacher_steps + 1):
-            after = torch.where(unknown, levels[(place + number).clamp(max=len(levels) - 1)], canvases.t)
-            velocity = guide(
-                self.teacher(x, t, told).float(), self.teacher(x, t, untold).float(), self.few.guidance_scale
-            )
-            x = x - self._cells(t - after) * velocity
-            t = after
-        return x, t
+        unknown = canvases.weight > 0
+        path = [
+            torch.where(unknown, levels[(place + number).clamp(max=len(levels) - 1)], canvases.t)
+            for number in range(self.few.teacher_steps + 1)
+        ]
+
+        def guided(x: Tensor, level: Tensor) -> Tensor:
+            t = level[:, 0, :: self.patch[0], :: self.patch[1], :: self.patch[2]]
+            with_words, without = (self.teacher(x, t, words).float() for words in (told, untold))
+            return guide(with_words, without, self.few.guidance_scale)
+
+        x = SAMPLERS[self.few.sampler](guided, x, torch.stack([self._cells(t) for t in path]))
+        return x, path[-1]
 
     def _context(self, transformer: Transformer, ids: Tensor, lengths: Tensor) -> TextContext:
         return transformer.prepare_text(self.text_encoder(ids, lengths), lengths)
