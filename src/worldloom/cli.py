@@ -216,6 +216,7 @@ def _add_evaluate(verbs: Any, name: str, shared: Parser) -> None:
     parser.add_argument("--steps", type=int, metavar="N", help="sampler steps, 1 to 1000")
     parser.add_argument("--guidance", type=float, metavar="G", help="1 to 50")
     parser.add_argument("--temperature", type=float, metavar="T", help="of the noise, 0 to 2")
+    parser.add_argument("--epsilon-scale", type=float, metavar="S", help="of the noise found, 0.5 to 1.5")
     parser.add_argument(
         "--history-guidance",
         type=float,
@@ -310,6 +311,7 @@ def _evaluate(args: argparse.Namespace) -> Outcome:
         steps=args.steps,
         guidance=args.guidance,
         temperature=args.temperature,
+        epsilon_scale=args.epsilon_scale,
         history_guidance=args.history_guidance,
         stillness=args.stillness,
         device=args.device,

@@ -214,6 +214,7 @@ def _options(args: Namespace, meter: Meter) -> Options:
         "negative": args.negative,
         "sampler": args.sampler,
         "temperature": args.temperature,
+        "epsilon_scale": args.epsilon_scale,
         "history_guidance": args.history_guidance,
         "stillness": args.stillness,
         "reuse": args.reuse,

@@ -212,6 +212,12 @@ def _style(parser: Parser) -> None:
         help="deviation of the noise a clip begins with, 0 to 2; less than 1 is cleaner, calmer and paler",
     )
     style.add_argument(
+        "--epsilon-scale",
+        type=float,
+        metavar="S",
+        help="how many times the noise that the model finds is taken away at low levels, 0.5 to 1.5; more is calmer",
+    )
+    style.add_argument(
         "--history-guidance",
         type=float,
         metavar="G",

@@ -13,6 +13,7 @@ from torch import Tensor
 from worldloom.core.error import UsageError
 from worldloom.core.seed import torch_generator
 from worldloom.dit.model import Transformer
+from worldloom.flow.epsilon import scaled_epsilon
 from worldloom.flow.reuse import Reused, StepReuse
 from worldloom.flow.sampler import euler, heun, unipc
 from worldloom.flow.schedule import shifted_sigmas
@@ -150,6 +151,8 @@ class Engine:
         report = None if on_step is None else lambda step, clean: on_step()
         reuse = StepReuse(denoiser, style.reuse, self.boundary) if style.reuse > 0 else None
         asked: Callable[[Tensor, Tensor], Tensor] = denoiser if reuse is None else reuse
+        if style.epsilon_scale != 1:
+            asked = scaled_epsilon(asked, style.epsilon_scale)
         if style.stillness > 0:
             asked = Stillness(asked, canvas, style.stillness, self.transformer.config.patch_size)
         if self.per_token:

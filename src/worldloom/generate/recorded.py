@@ -15,6 +15,7 @@ TAKEN: dict[str, tuple[type, ...]] = {
     "guidance": (int, float),
     "shift": (int, float),
     "temperature": (int, float),
+    "epsilon_scale": (int, float),
     "history_guidance": (int, float),
     "stillness": (int, float),
     "style": (str,),

@@ -20,6 +20,7 @@ MAX_STEPS = 1000
 MAX_GUIDANCE = 50.0
 MAX_REUSE = 0.5
 MAX_TEMPERATURE = 2.0
+MIN_EPSILON_SCALE, MAX_EPSILON_SCALE = 0.5, 1.5
 MAX_STILLNESS = 2.0
 RANDOM_SEED = -1
 SEED_LIMIT = 2**63
@@ -39,6 +40,7 @@ class Style:
     temperature: float = (
         1.0  # deviation of the noise (arXiv 1807.03039, section 6: reduced-temperature models)
     )
+    epsilon_scale: float = 1.0  # see `worldloom.flow.epsilon.scaled_epsilon`
     history_guidance: float = 0.0  # scale where frames are given, see `denoise.History`; 0: guidance_scale
     stillness: float = 0.0  # tolerance of `stillness.Stillness`; 0: none
     name: str | None = None  # of the preset that was asked for
@@ -62,6 +64,7 @@ class Style:
             "guidance": self.guidance_scale,
             "shift": self.shift,
             "temperature": self.temperature,
+            "epsilon_scale": self.epsilon_scale,
             "history_guidance": self.history_guidance,
             "stillness": self.stillness,
             **({} if self.name is None else {"style": self.name, "words": self.words}),
@@ -85,6 +88,7 @@ def check_style(
     guidance: float | None = None,
     shift: float | None = None,
     temperature: float | None = None,
+    epsilon_scale: float | None = None,
     history_guidance: float | None = None,
     stillness: float | None = None,
     reuse: float | None = None,
@@ -109,6 +113,12 @@ def check_style(
         shift=_within("shift", default.shift if shift is None else shift, 0.01, 100.0),
         temperature=_within(
             "temperature", default.temperature if temperature is None else temperature, 0.0, MAX_TEMPERATURE
+        ),
+        epsilon_scale=_within(
+            "epsilon_scale",
+            default.epsilon_scale if epsilon_scale is None else epsilon_scale,
+            MIN_EPSILON_SCALE,
+            MAX_EPSILON_SCALE,
         ),
         history_guidance=_within(
             "history_guidance",
