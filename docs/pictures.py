@@ -1,12 +1,14 @@
-"""Makes the README's pictures: runs the painting commands that it shows, in order, and lays out what they made.
+"""Makes the README's pictures: paints the prompts and runs the painting commands that it shows, in order.
 
     python docs/pictures.py
 
-One row for each command goes to docs/pictures/verbs.webp, under the command itself. Seed 0 is added where a command
-names none; commands that take minutes (a minute of footage, full HD) and examples with dots are left out.
+The prompts named under docs/pictures/tiny.webp become its rows, their places their seeds. One row for each command goes
+to docs/pictures/verbs.webp, under the command itself. Seed 0 is added where a command names none; commands that take
+minutes (a minute of footage, full HD) and examples with dots are left out.
 """
 
 import argparse
+import re
 import shlex
 import shutil
 import subprocess
@@ -18,12 +20,21 @@ from PIL import Image
 
 from worldloom.core.sheet import contact_sheet
 from worldloom.core.video import read_video
+from worldloom.generate.pipeline import Pipeline
 
 ROOT = Path(__file__).resolve().parent.parent
 PICTURES = ROOT / "docs" / "pictures"
 LEFT_OUT = ("--seconds 60", "--size 1080p", "…")
 VERBS = ("generate", "image", "extend", "loop", "connect", "edit", "remix", "recut", "storyboard")
 COLUMNS = 9
+COLUMNS_TODAY = 6
+
+
+def prompts() -> list[str]:
+    """The prompts that README.md names under the picture of what the weights paint today."""
+    lines = (ROOT / "README.md").read_text().splitlines()
+    caption = lines[next(i for i, line in enumerate(lines) if "(docs/pictures/tiny.webp)" in line) + 2]
+    return [english or chinese for english, chinese in re.findall(r'"([^"]+)"|“([^”]+)”', caption)]
 
 
 def commands() -> list[list[str]]:
@@ -52,6 +63,13 @@ def main() -> None:
     )
     parser.add_argument("--folder", type=Path, default=ROOT / "out" / "readme", help="where the commands run")
     options = parser.parse_args()
+    pipeline = Pipeline.from_pretrained("tiny")
+    longest = pipeline.card.longest
+    today = [
+        pipeline.generate(prompt, num_frames=longest, seed=seed).frames
+        for seed, prompt in enumerate(prompts())
+    ]
+    Image.fromarray(contact_sheet(today, COLUMNS_TODAY)).save(PICTURES / "tiny.webp", quality=80)
     options.folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(ROOT / "docs" / "board.yaml", options.folder)
     shown = commands()

@@ -70,13 +70,16 @@ def test_temperature_scales_the_noise_and_is_recorded(stream: Stream, full: np.n
     assert not np.array_equal(cool.frames, paint(0.5, seed=4).frames)
 
 
-def test_epsilon_scale_is_taken_at_low_levels_and_recorded(stream: Stream, full: np.ndarray) -> None:
-    def paint(scale: float) -> Clip:
-        return stream.generate(PROMPT, **{**REQUEST, "epsilon_scale": scale}).clip()
+def test_epsilon_scale_counts_where_nothing_is_given_and_is_recorded(
+    stream: Stream, full: np.ndarray
+) -> None:
+    def paint(scale: float, image: np.ndarray | None = None) -> Clip:
+        return stream.generate(PROMPT, image=image, **{**REQUEST, "epsilon_scale": scale}).clip()
 
     assert np.array_equal(paint(1.0).frames, full)
     calm = paint(1.2)
     assert calm.settings["epsilon_scale"] == 1.2 and not np.array_equal(calm.frames, full)
+    assert np.array_equal(paint(1.2, full[0]).frames, paint(1.0, full[0]).frames)
 
 
 class Witness:

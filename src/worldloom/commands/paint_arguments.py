@@ -215,7 +215,8 @@ def _style(parser: Parser) -> None:
         "--epsilon-scale",
         type=float,
         metavar="S",
-        help="how many times the noise that the model finds is taken away at low levels, 0.5 to 1.5; more is calmer",
+        help="how many times the noise that the model finds is taken away at low levels where no frames are given, "
+        "0.5 to 1.5; more is calmer",
     )
     style.add_argument(
         "--history-guidance",

@@ -2,7 +2,8 @@
 
 An estimate that hardly knows what lies under the noise leaves part of it where it is: at level 0.3 the packaged model
 finds 0.86 of it, at 0.1 0.6. What is left differs from latent frame to latent frame, so floors tremble. Ning et al. 2023
-(arXiv 2308.15321) scale the noise that is predicted instead of training anew.
+(arXiv 2308.15321) scale the noise that is predicted instead of training anew. Where frames are given the model knows
+what stands still, and continuations lose by it.
 """
 
 from __future__ import annotations

@@ -21,7 +21,9 @@ class Sampling:
     guidance_scale: float = 3.0
     shift: float = 3.0  # of the timesteps; more spends more steps at high noise
     temperature: float = 1.0  # deviation of the noise that a clip begins with; less is cleaner and paler
-    epsilon_scale: float = 1.0  # of the noise that is found at low levels, see `worldloom.flow.epsilon`
+    epsilon_scale: float = (
+        1.0  # of the noise found at low levels where nothing is given, see `worldloom.flow.epsilon`
+    )
     history_guidance: float = 0.0  # see `worldloom.generate.denoise.History`; 0 guides by the words alone
     stillness: float = (
         0.0  # tolerance of `worldloom.generate.stillness.Stillness`; 0 draws nothing to given frames

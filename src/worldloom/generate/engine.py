@@ -151,7 +151,7 @@ class Engine:
         report = None if on_step is None else lambda step, clean: on_step()
         reuse = StepReuse(denoiser, style.reuse, self.boundary) if style.reuse > 0 else None
         asked: Callable[[Tensor, Tensor], Tensor] = denoiser if reuse is None else reuse
-        if style.epsilon_scale != 1:
+        if style.epsilon_scale != 1 and not bool(canvas.known.any()):
             asked = scaled_epsilon(asked, style.epsilon_scale)
         if style.stillness > 0:
             asked = Stillness(asked, canvas, style.stillness, self.transformer.config.patch_size)

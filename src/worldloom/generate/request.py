@@ -40,7 +40,7 @@ class Style:
     temperature: float = (
         1.0  # deviation of the noise (arXiv 1807.03039, section 6: reduced-temperature models)
     )
-    epsilon_scale: float = 1.0  # see `worldloom.flow.epsilon.scaled_epsilon`
+    epsilon_scale: float = 1.0  # where nothing is given, see `worldloom.flow.epsilon.scaled_epsilon`
     history_guidance: float = 0.0  # scale where frames are given, see `denoise.History`; 0: guidance_scale
     stillness: float = 0.0  # tolerance of `stillness.Stillness`; 0: none
     name: str | None = None  # of the preset that was asked for
