@@ -45,7 +45,7 @@ def dit_tiny() -> DenoisingRecipe:
         mask=MaskConfig(
             nothing=52, first=14, prefix=8, suffix=8, ends=5, dissolve=5, scattered=3, region=3, levels=2
         ),
-        noise=NoiseConfig(shift=3.0, subjects=4.0, naming=0.1),
+        noise=NoiseConfig(spread=1.5, shift=2.0, subjects=4.0, naming=0.1),
         sampling=Sampling(),
         preview=PreviewConfig(),
         optimizer=OptimizerConfig(matrix_rate=2e-3, learning_rate=1e-3, betas=(0.9, 0.98)),
