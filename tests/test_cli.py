@@ -15,10 +15,12 @@ from tests import tiny
 from tests.core.footage import psnr
 from tests.generate.conftest import moving_clip
 from worldloom import cli
+from worldloom.core.file import sha256_of
 from worldloom.core.video import probe, read_video, write_picture
 from worldloom.dit.lora import Lora
 from worldloom.dit.model import Transformer
 from worldloom.generate.clip import Clip
+from worldloom.generate.pipeline import Pipeline
 
 PROMPT = "a red ball bounces on a wooden floor"
 
@@ -206,6 +208,35 @@ def test_a_difference_of_models_is_an_adapter(
     assert cli.main([*words[:2], model, model, "-o", str(tmp_path / "b.safetensors")]) == 2
     assert "nothing to write" in capsys.readouterr().err
     assert not (tmp_path / "b.safetensors").exists()
+
+
+def test_a_mean_of_models_lies_between_them(
+    model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tuned = shutil.copytree(model, tmp_path / "tuned")
+    network = Transformer.load(tuned / "transformer", dtype=torch.float32)
+    with torch.no_grad():
+        network.blocks[0].attn1.to_v.weight += 1
+    network.save(tuned / "transformer")
+    card = json.loads((tuned / "worldloom.json").read_text())
+    card["files"] = {name: sha256_of(tuned / name) for name in card["files"]}
+    (tuned / "worldloom.json").write_text(json.dumps(card))
+    words = ["models", "mean", model, str(tuned), "-o", str(tmp_path / "mean"), "--dtype", "fp32"]
+    assert cli.main([*words, "--share", "0.25"]) == 0
+    mean = Pipeline.from_pretrained(tmp_path / "mean").stream.engine.transformer.state_dict()
+    changed = {
+        name
+        for name, tensor in Transformer.load(Path(model) / "transformer").state_dict().items()
+        if not torch.allclose(tensor.float(), mean[name].float(), atol=0.02)
+    }
+    assert changed == {"blocks.0.attn1.to_v.weight"}
+    expected = network.blocks[0].attn1.to_v.weight - 0.75
+    assert torch.allclose(mean["blocks.0.attn1.to_v.weight"].float(), expected, atol=0.02)
+    assert cli.main(words) == 2
+    assert "exists already" in capsys.readouterr().err
+    assert cli.main([*words[:5], str(tmp_path / "other"), "--share", "1"]) == 2
+    assert "a share of 1 is no mean" in capsys.readouterr().err
+    assert not (tmp_path / "other").exists()
 
 
 def test_models(model: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,14 +11,18 @@ EXAMPLES = """list
     import Wan2.1-T2V-1.3B-Diffusers -o wan
     import wan2.1_t2v_14B.safetensors Wan2.1_VAE.safetensors umt5 -o wan --dtype bf16
     export wan -o plain
-    difference tiny runs/dit_fast/ema -o fast.safetensors"""
+    difference tiny runs/dit_fast/ema -o fast.safetensors
+    mean tiny runs/dit_tiny/ema -o between"""
 DTYPES = ("bf16", "fp32")
 
 
 def add_actions(parser: Any, shared: Any) -> None:
-    """Add list, show, import and export to the parser of the verb."""
+    """Add list, show, import, export, difference and mean to the parser of the verb."""
     actions = parser.add_subparsers(
-        dest="action", metavar="list|show|import|export|difference", required=True, parser_class=type(parser)
+        dest="action",
+        metavar="list|show|import|export|difference|mean",
+        required=True,
+        parser_class=type(parser),
     )
     actions.add_parser("list", parents=[shared], help="models in the package")
     show = actions.add_parser(
@@ -52,6 +56,18 @@ def add_actions(parser: Any, shared: Any) -> None:
     subtract.add_argument(
         "--part", choices=("transformer", "transformer_2"), default="transformer", help="default: transformer"
     )
+    mean = actions.add_parser(
+        "mean",
+        parents=[shared],
+        help="a model whose weights lie between two others', often better than either",
+    )
+    mean.add_argument("base", metavar="NAME_OR_FOLDER")
+    mean.add_argument("tuned", metavar="TUNED")
+    mean.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="FOLDER", help="the folder to write"
+    )
+    mean.add_argument("--share", type=float, default=0.5, metavar="S", help="of the second one; default: 0.5")
+    mean.add_argument("--dtype", choices=DTYPES, default="bf16", help="of the weights written; default: bf16")
 
 
 def _add_target(

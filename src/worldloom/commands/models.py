@@ -1,10 +1,11 @@
-"""What `worldloom models list | show | import | export | difference` do."""
+"""What `worldloom models list | show | import | export | difference | mean` do."""
 
 from __future__ import annotations
 
 from argparse import Namespace
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,14 @@ from worldloom.core.weights import Weights, find_weights, require_safetensors
 from worldloom.dit.lora import difference
 from worldloom.generate.adopt import adopt, size_of, undress, undress_to_original
 from worldloom.generate.assembly import Assembly
-from worldloom.generate.folder import find_folder, load_card, packaged_models, verify_folder
+from worldloom.generate.folder import (
+    find_folder,
+    load_card,
+    load_checkpoint,
+    packaged_models,
+    save_checkpoint,
+    verify_folder,
+)
 from worldloom.generate.release import find_release
 
 DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
@@ -100,12 +108,42 @@ def subtract_models(args: Namespace) -> Outcome:
     return result, f"{args.output}: {len(tensors)} tensors of rank {args.rank}, {size / 1e6:.1f} MB"
 
 
+def average_models(args: Namespace) -> Outcome:
+    """Write a model whose transformers lie between two models' (Wortsman et al. 2022, arXiv 2109.01903).
+
+    All else is the first one's, but for its adapter, which is for other weights.
+    """
+    if not 0 < args.share < 1:
+        raise UsageError(f"a share of {args.share:g} is no mean; it must be more than 0 and less than 1")
+    if args.output.exists():
+        raise UsageError(f"{args.output} exists already; give a new folder")
+    cpu = torch.device("cpu")
+    one, other = (load_checkpoint(find_folder(name), cpu, torch.float32) for name in (args.base, args.tuned))
+    for ours, theirs in ((one.transformer, other.transformer), (one.refiner, other.refiner)):
+        if (ours is None) != (theirs is None) or (ours and theirs and ours.config != theirs.config):
+            raise UsageError(f"{args.base} and {args.tuned} have different transformers; there is no mean")
+        if ours is not None and theirs is not None:
+            towards = dict(theirs.named_parameters())
+            with torch.no_grad():
+                for name, parameter in ours.named_parameters():
+                    parameter.lerp_(towards[name], args.share)
+    for part in (one.transformer, one.refiner, one.vae, one.text_encoder, one.image_encoder):
+        if part is not None:
+            part.to(DTYPES[args.dtype])
+    one.card = replace(one.card, fast=None)
+    readme = f"# {one.card.name}\n\n{one.card.description}\n\n{args.share:g} of {args.tuned}, the rest of {args.base}.\n"
+    folder = save_checkpoint(one, args.output, readme)
+    result = {"folder": str(folder), "share": args.share, "bytes": _bytes(folder)}
+    return result, f"{folder}: {args.share:g} of {args.tuned} in {args.base}, {result['bytes'] / 1e6:.1f} MB"
+
+
 ACTIONS: dict[str, Callable[[Namespace], Outcome]] = {
     "list": list_models,
     "show": show_model,
     "import": import_model,
     "export": export_model,
     "difference": subtract_models,
+    "mean": average_models,
 }
 
 
