@@ -68,7 +68,13 @@ def psnr(a: np.ndarray, b: np.ndarray) -> float:
 def run_ours(ours: Stream, theirs: DiffusionPipeline, seed: int = SEED, **more) -> np.ndarray:
     """Return uint8 frames painted with diffusers' sampler and shift."""
     shift = theirs.scheduler.config.flow_shift
-    options = {"negative": NEGATIVE, "sampler": "unipc", "shift": shift, "force_size": True}
+    options = {
+        "negative": NEGATIVE,
+        "sampler": "unipc",
+        "shift": shift,
+        "epsilon_scale": 1.0,
+        "force_size": True,
+    }
     return ours.generate(PROMPT, seed=seed, **options, **more).clip().frames
 
 
