@@ -236,6 +236,8 @@ def test_a_mean_of_models_lies_between_them(
     assert "exists already" in capsys.readouterr().err
     assert cli.main([*words[:5], str(tmp_path / "other"), "--share", "1"]) == 2
     assert "a share of 1 is no mean" in capsys.readouterr().err
+    assert cli.main(["models", "mean", model, "tiny", "-o", str(tmp_path / "other")]) == 2
+    assert "differ in their vae" in capsys.readouterr().err
     assert not (tmp_path / "other").exists()
 
 

@@ -119,17 +119,23 @@ def average_models(args: Namespace) -> Outcome:
         raise UsageError(f"{args.output} exists already; give a new folder")
     cpu = torch.device("cpu")
     one, other = (load_checkpoint(find_folder(name), cpu, torch.float32) for name in (args.base, args.tuned))
-    for ours, theirs in ((one.transformer, other.transformer), (one.refiner, other.refiner)):
-        if (ours is None) != (theirs is None) or (ours and theirs and ours.config != theirs.config):
+    for part in ("vae", "text_encoder"):
+        ours, theirs = (getattr(engine, part).state_dict() for engine in (one, other))
+        if ours.keys() != theirs.keys() or not all(torch.equal(ours[name], theirs[name]) for name in ours):
+            raise UsageError(
+                f"{args.base} and {args.tuned} differ in their {part}, so their transformers mean different things"
+            )
+    for near, far in ((one.transformer, other.transformer), (one.refiner, other.refiner)):
+        if (near is None) != (far is None) or (near and far and near.config != far.config):
             raise UsageError(f"{args.base} and {args.tuned} have different transformers; there is no mean")
-        if ours is not None and theirs is not None:
-            towards = dict(theirs.named_parameters())
+        if near is not None and far is not None:
+            towards = dict(far.named_parameters())
             with torch.no_grad():
-                for name, parameter in ours.named_parameters():
+                for name, parameter in near.named_parameters():
                     parameter.lerp_(towards[name], args.share)
-    for part in (one.transformer, one.refiner, one.vae, one.text_encoder, one.image_encoder):
-        if part is not None:
-            part.to(DTYPES[args.dtype])
+    for module in (one.transformer, one.refiner, one.vae, one.text_encoder, one.image_encoder):
+        if module is not None:
+            module.to(DTYPES[args.dtype])
     one.card = replace(one.card, fast=None)
     readme = f"# {one.card.name}\n\n{one.card.description}\n\n{args.share:g} of {args.tuned}, the rest of {args.base}.\n"
     folder = save_checkpoint(one, args.output, readme)
