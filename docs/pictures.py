@@ -37,6 +37,13 @@ def prompts() -> list[str]:
     return [english or chinese for english, chinese in re.findall(r'"([^"]+)"|“([^”]+)”', caption)]
 
 
+def today() -> list[np.ndarray]:
+    """What the weights make of them, each as long as the model paints, its place the seed."""
+    pipeline = Pipeline.from_pretrained("tiny")
+    frames = pipeline.card.longest
+    return [pipeline.generate(words, num_frames=frames, seed=n).frames for n, words in enumerate(prompts())]
+
+
 def commands() -> list[list[str]]:
     """The painting commands of README.md, as words."""
     lines = (ROOT / "README.md").read_text().splitlines()
@@ -63,13 +70,7 @@ def main() -> None:
     )
     parser.add_argument("--folder", type=Path, default=ROOT / "out" / "readme", help="where the commands run")
     options = parser.parse_args()
-    pipeline = Pipeline.from_pretrained("tiny")
-    longest = pipeline.card.longest
-    today = [
-        pipeline.generate(prompt, num_frames=longest, seed=seed).frames
-        for seed, prompt in enumerate(prompts())
-    ]
-    Image.fromarray(contact_sheet(today, COLUMNS_TODAY)).save(PICTURES / "tiny.webp", quality=80)
+    Image.fromarray(contact_sheet(today(), COLUMNS_TODAY)).save(PICTURES / "tiny.webp", quality=80)
     options.folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(ROOT / "docs" / "board.yaml", options.folder)
     shown = commands()

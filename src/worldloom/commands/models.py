@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from worldloom.core.checkpoint import save_tensors
 from worldloom.core.config import to_dict
@@ -120,19 +121,17 @@ def average_models(args: Namespace) -> Outcome:
     cpu = torch.device("cpu")
     one, other = (load_checkpoint(find_folder(name), cpu, torch.float32) for name in (args.base, args.tuned))
     for part in ("vae", "text_encoder"):
-        ours, theirs = (getattr(engine, part).state_dict() for engine in (one, other))
-        if ours.keys() != theirs.keys() or not all(torch.equal(ours[name], theirs[name]) for name in ours):
+        if not _equal(getattr(one, part), getattr(other, part)):
             raise UsageError(
                 f"{args.base} and {args.tuned} differ in their {part}, so their transformers mean different things"
             )
-    for near, far in ((one.transformer, other.transformer), (one.refiner, other.refiner)):
-        if (near is None) != (far is None) or (near and far and near.config != far.config):
+    for ours, theirs in ((one.transformer, other.transformer), (one.refiner, other.refiner)):
+        if (ours is None) != (theirs is None) or (ours and theirs and ours.config != theirs.config):
             raise UsageError(f"{args.base} and {args.tuned} have different transformers; there is no mean")
-        if near is not None and far is not None:
-            towards = dict(far.named_parameters())
+        if ours is not None and theirs is not None:
             with torch.no_grad():
-                for name, parameter in near.named_parameters():
-                    parameter.lerp_(towards[name], args.share)
+                for own, other_own in zip(ours.parameters(), theirs.parameters(), strict=True):
+                    own.lerp_(other_own, args.share)
     for module in (one.transformer, one.refiner, one.vae, one.text_encoder, one.image_encoder):
         if module is not None:
             module.to(DTYPES[args.dtype])
@@ -151,6 +150,12 @@ ACTIONS: dict[str, Callable[[Namespace], Outcome]] = {
     "difference": subtract_models,
     "mean": average_models,
 }
+
+
+def _equal(one: nn.Module, other: nn.Module) -> bool:
+    """Return whether two modules have the same weights under the same names."""
+    ours, theirs = one.state_dict(), other.state_dict()
+    return ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
 def _describe(result: dict[str, Any]) -> str:

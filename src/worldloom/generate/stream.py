@@ -35,10 +35,9 @@ class Options(TypedDict, total=False):
     seed: -1 (random, recorded in the settings) or 0 to 2**63 - 1; the same seed gives the same frames.
     steps: sampler steps, 1 to 1000. guidance: 1 (the prompt as it comes) to 50. negative: what should not be seen.
     sampler: euler, heun or unipc. shift: more than 1 spends more steps at high noise. temperature: deviation of the
-    noise that a clip begins with, 0 to 2; less than 1 is cleaner, calmer and paler. epsilon_scale:
-    0.5 to 1.5 times the noise that the model finds is taken away at low levels where nothing is given; more is calmer.
-    history_guidance: how closely to
-    follow given frames, 1 to 50, in place of guidance where there are any; 0 keeps guidance. stillness: how far from
+    noise that a clip begins with, 0 to 2; less than 1 is cleaner, calmer and paler. epsilon_scale: 0.5 to 1.5 times the
+    noise that the model finds is taken away at low levels where nothing is given; more is calmer. history_guidance: how
+    closely to follow given frames, 1 to 50, in place of guidance where there are any; 0 keeps guidance. stillness: how far from
     given frames, 0 to 2 deviations of the latents, what is painted at the same place still counts as the same.
     reuse: 0 (every step is computed) to 0.5; steps are told from the last ones while the velocity moves less than this
     share of itself; 0.1 halves the time of 30 steps or more. guidance_range: noise levels, 0 to 1, outside which the

@@ -46,8 +46,9 @@ JUDGED_LEVELS = (0.2, 0.4, 0.6, 0.8, 0.95)
 class NoiseConfig:
     """Noise levels and captions.
 
-    The logits of levels are normal with deviation `spread`, and `shift` moves levels towards noise; `drop_text` of the captions are left out, and `drop_known`
-    of them where two or more latent frames are known, so that motion is read from the frames. A token that moves
+    The logits of levels are normal with deviation `spread`, and `shift` moves levels towards noise; `drop_text` of the
+    captions are left out, and `drop_known` of them where two or more latent frames are known, so that motion is read
+    from the frames. A token that moves
     weighs `moving` times one that does not, and one that shows a thing `subjects` times one that shows none; `naming` is
     the weight of saying their colours (see `naming.py`), 0 for none. In `touched` of the samples what is known carries a
     little noise too, up to `touched_level`: known latents come from an encoder or an earlier window and are never
