@@ -179,7 +179,13 @@ def _clip(side: str, setting: Setting, num_steps: int) -> Run:
     sampling, frames = engine.card.sampling, engine.card.longest
     width, height = engine.card.sizes[0]
     if side == "worldloom":
-        options = {"sampler": "unipc", "epsilon_scale": 1.0, "steps": num_steps, "seed": SEED}
+        options = {
+            "sampler": "unipc",
+            "epsilon_scale": 1.0,
+            "deflicker": 0.0,
+            "steps": num_steps,
+            "seed": SEED,
+        }
         stream = Stream(engine)
         return lambda: torch.from_numpy(stream.generate(PROMPT, num_frames=frames, **options).clip().frames)
     theirs, length = _diffusers_pipeline(setting), _text_length(setting)

@@ -217,6 +217,7 @@ def _add_evaluate(verbs: Any, name: str, shared: Parser) -> None:
     parser.add_argument("--guidance", type=float, metavar="G", help="1 to 50")
     parser.add_argument("--temperature", type=float, metavar="T", help="of the noise, 0 to 2")
     parser.add_argument("--epsilon-scale", type=float, metavar="S", help="of the noise found, 0.5 to 1.5")
+    parser.add_argument("--deflicker", type=float, metavar="LEVELS", help="of 255, 0 to 64, in new footage")
     parser.add_argument(
         "--history-guidance",
         type=float,
@@ -312,6 +313,7 @@ def _evaluate(args: argparse.Namespace) -> Outcome:
         guidance=args.guidance,
         temperature=args.temperature,
         epsilon_scale=args.epsilon_scale,
+        deflicker=args.deflicker,
         history_guidance=args.history_guidance,
         stillness=args.stillness,
         device=args.device,

@@ -73,6 +73,7 @@ def run_ours(ours: Stream, theirs: DiffusionPipeline, seed: int = SEED, **more) 
         "sampler": "unipc",
         "shift": shift,
         "epsilon_scale": 1.0,
+        "deflicker": 0.0,
         "force_size": True,
     }
     return ours.generate(PROMPT, seed=seed, **options, **more).clip().frames

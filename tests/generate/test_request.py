@@ -85,6 +85,7 @@ def test_frame_rates() -> None:
     [
         ({"temperature": 2.5}, "temperature is 2.5; it must be from 0 to 2"),
         ({"epsilon_scale": 0.2}, "epsilon_scale is 0.2; it must be from 0.5 to 1.5"),
+        ({"deflicker": 65}, "deflicker is 65; it must be from 0 to 64"),
         ({"history_guidance": 60}, "history_guidance is 60; it must be from 0 to 50"),
         ({"reuse": 0.6}, "reuse is 0.6; it must be from 0 to 0.5"),
         ({"guidance_range": (0.9, 0.3)}, "the guidance range is 0.9 to 0.3"),

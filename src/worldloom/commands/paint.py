@@ -215,6 +215,7 @@ def _options(args: Namespace, meter: Meter) -> Options:
         "sampler": args.sampler,
         "temperature": args.temperature,
         "epsilon_scale": args.epsilon_scale,
+        "deflicker": args.deflicker,
         "history_guidance": args.history_guidance,
         "stillness": args.stillness,
         "reuse": args.reuse,

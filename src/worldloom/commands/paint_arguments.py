@@ -219,6 +219,12 @@ def _style(parser: Parser) -> None:
         "0.5 to 1.5; more is calmer",
     )
     style.add_argument(
+        "--deflicker",
+        type=float,
+        metavar="LEVELS",
+        help="hold still what wanders by less than so many levels of 255 in new footage, 0 to 64; 0: nothing",
+    )
+    style.add_argument(
         "--history-guidance",
         type=float,
         metavar="G",

@@ -33,6 +33,7 @@ class Painting:
     sampler: str | None = None
     temperature: float | None = None
     epsilon_scale: float | None = None
+    deflicker: float | None = None
     history_guidance: float | None = None
     stillness: float | None = None
     device: str = "auto"
@@ -63,7 +64,7 @@ class Studio:
 
     @property
     def sampling(self) -> dict[str, Any]:
-        """Sampler, steps, guidance, shift, temperature, epsilon scale, history guidance and stillness of every clip."""
+        """Sampler, steps, guidance, shift, temperature, epsilon scale, deflicker, history guidance and stillness of every clip."""
         own, names = asdict(self.card.sampling), {"steps": "num_steps", "guidance": "guidance_scale"}
         return own | {names.get(name, name): value for name, value in self.options.items()}
 

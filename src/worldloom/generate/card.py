@@ -28,6 +28,7 @@ class Sampling:
     stillness: float = (
         0.0  # tolerance of `worldloom.generate.stillness.Stillness`; 0 draws nothing to given frames
     )
+    deflicker: float = 0.0  # levels of `worldloom.generate.deflicker`; 0 leaves new frames as they are
 
 
 @dataclass(frozen=True)

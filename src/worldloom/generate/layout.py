@@ -11,6 +11,7 @@ from torch import Tensor
 
 from worldloom.generate.canvas import Canvas
 from worldloom.generate.conform import Frames
+from worldloom.generate.deflicker import deflicker
 from worldloom.generate.denoise import Words
 from worldloom.generate.detail import Neighbour, restore
 from worldloom.generate.dissolve import Edge, dissolve
@@ -70,7 +71,8 @@ class Painter:
     ) -> Iterator[Frames]:
         """Paint the next canvas, held to a `look` if there is one, and yield its `wanted` frames.
 
-        They get the detail of the given frames next to them, and dissolve into them where they do not meet them.
+        They get the detail of the given frames next to them, what wanders in them is held still, and they dissolve into
+        given frames where they do not meet them.
         """
         part = self.journal.next_part()
         if (finished := self.journal.recall(part)) is not None:
@@ -85,8 +87,11 @@ class Painter:
         latents = self.engine.paint(canvas, self.words, style, part, self._step)
         if look is not None:
             latents = look().hold(latents, (canvas.start == 1).flatten(1).all(dim=1))
-        detailed = restore(self.engine.decode(latents), wanted, before, after)
-        return self.journal.record(part, dissolve(detailed, wanted.stop - wanted.start, left, right))
+        frames = restore(self.engine.decode(latents), wanted, before, after)
+        if self.style.deflicker > 0:
+            beside = (None if neighbour is None else neighbour.picture for neighbour in (before, after))
+            frames = deflicker(frames, self.style.deflicker, *beside)
+        return self.journal.record(part, dissolve(frames, wanted.stop - wanted.start, left, right))
 
     def _step(self, steps: int = 1) -> None:
         self.steps_done += steps

@@ -31,7 +31,7 @@ class Preset:
 
     description: for people. prompt, prompt_zh: added to the prompt after a comma, the second to one with Chinese in it
     if it is not empty. negative: what should not be seen. steps, guidance, sampler, shift, temperature,
-    epsilon_scale, history_guidance, stillness: as in a request.
+    epsilon_scale, deflicker, history_guidance, stillness: as in a request.
     """
 
     description: str = ""
@@ -44,6 +44,7 @@ class Preset:
     shift: float | None = None
     temperature: float | None = None
     epsilon_scale: float | None = None
+    deflicker: float | None = None
     history_guidance: float | None = None
     stillness: float | None = None
 
@@ -55,7 +56,17 @@ class Preset:
 
     def fill(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """Return a request's options with the style's where the request leaves them open."""
-        names = ("negative", "steps", "guidance", "sampler", "shift", "temperature", "epsilon_scale", *GIVEN)
+        names = (
+            "negative",
+            "steps",
+            "guidance",
+            "sampler",
+            "shift",
+            "temperature",
+            "epsilon_scale",
+            "deflicker",
+            *GIVEN,
+        )
         own = {name: getattr(self, name) for name in names}
         chosen = {name: value for name, value in options.items() if value not in (None, "")}
         return {

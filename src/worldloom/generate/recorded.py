@@ -16,6 +16,7 @@ TAKEN: dict[str, tuple[type, ...]] = {
     "shift": (int, float),
     "temperature": (int, float),
     "epsilon_scale": (int, float),
+    "deflicker": (int, float),
     "history_guidance": (int, float),
     "stillness": (int, float),
     "style": (str,),

@@ -22,6 +22,7 @@ MAX_REUSE = 0.5
 MAX_TEMPERATURE = 2.0
 MIN_EPSILON_SCALE, MAX_EPSILON_SCALE = 0.5, 1.5
 MAX_STILLNESS = 2.0
+MAX_DEFLICKER = 64.0
 RANDOM_SEED = -1
 SEED_LIMIT = 2**63
 
@@ -41,6 +42,7 @@ class Style:
         1.0  # deviation of the noise (arXiv 1807.03039, section 6: reduced-temperature models)
     )
     epsilon_scale: float = 1.0  # where nothing is given, see `worldloom.flow.epsilon.scaled_epsilon`
+    deflicker: float = 0.0  # levels of `worldloom.generate.deflicker`; 0: new frames stay as they are
     history_guidance: float = 0.0  # scale where frames are given, see `denoise.History`; 0: guidance_scale
     stillness: float = 0.0  # tolerance of `stillness.Stillness`; 0: none
     name: str | None = None  # of the preset that was asked for
@@ -65,6 +67,7 @@ class Style:
             "shift": self.shift,
             "temperature": self.temperature,
             "epsilon_scale": self.epsilon_scale,
+            "deflicker": self.deflicker,
             "history_guidance": self.history_guidance,
             "stillness": self.stillness,
             **({} if self.name is None else {"style": self.name, "words": self.words}),
@@ -89,6 +92,7 @@ def check_style(
     shift: float | None = None,
     temperature: float | None = None,
     epsilon_scale: float | None = None,
+    deflicker: float | None = None,
     history_guidance: float | None = None,
     stillness: float | None = None,
     reuse: float | None = None,
@@ -119,6 +123,9 @@ def check_style(
             default.epsilon_scale if epsilon_scale is None else epsilon_scale,
             MIN_EPSILON_SCALE,
             MAX_EPSILON_SCALE,
+        ),
+        deflicker=_within(
+            "deflicker", default.deflicker if deflicker is None else deflicker, 0.0, MAX_DEFLICKER
         ),
         history_guidance=_within(
             "history_guidance",

@@ -36,7 +36,8 @@ class Options(TypedDict, total=False):
     steps: sampler steps, 1 to 1000. guidance: 1 (the prompt as it comes) to 50. negative: what should not be seen.
     sampler: euler, heun or unipc. shift: more than 1 spends more steps at high noise. temperature: deviation of the
     noise that a clip begins with, 0 to 2; less than 1 is cleaner, calmer and paler. epsilon_scale: 0.5 to 1.5 times the
-    noise that the model finds is taken away at low levels where nothing is given; more is calmer. history_guidance: how
+    noise that the model finds is taken away at low levels where nothing is given; more is calmer. deflicker: levels of
+    255, 0 to 64, within which what wanders in new footage is held still; edits are left as they are. history_guidance: how
     closely to follow given frames, 1 to 50, in place of guidance where there are any; 0 keeps guidance. stillness: how far from
     given frames, 0 to 2 deviations of the latents, what is painted at the same place still counts as the same.
     reuse: 0 (every step is computed) to 0.5; steps are told from the last ones while the velocity moves less than this
@@ -55,6 +56,7 @@ class Options(TypedDict, total=False):
     shift: float | None
     temperature: float | None
     epsilon_scale: float | None
+    deflicker: float | None
     history_guidance: float | None
     stillness: float | None
     reuse: float | None
