@@ -120,9 +120,8 @@ def edit(
     region = None if mask is None else read_region(mask, clip.size, len(clip.frames))
     painted = brush.size_for(clip)
     level = float(shift_timestep(torch.tensor(strength), brush.style.shift))
-    brush = replace(
-        brush, style=replace(brush.style, deflicker=0.0)
-    )  # the clip's motion is given, however small
+    # the clip's motion is given, however small
+    brush = replace(brush, style=replace(brush.style, deflicker=0.0))
     chunks = repaint(brush.painter(painted), clip.frames, level, region)
     how = {"painted_size": str(painted), "strength": strength, "masked": mask is not None}
     settings = brush.settings(verb, clip.size, len(clip.frames), clip.fps, **how)
