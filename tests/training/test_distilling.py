@@ -46,8 +46,43 @@ def test_unknown_tokens_begin_a_step_of_the_student(objective):
     assert len(objective.levels) == 4 * 2 + 1 and objective.levels[0] == 1 and objective.levels[-1] == 0
 
 
+def test_a_share_of_samples_begins_where_the_students_own_steps_lead(objective):
+    """Each by as many Euler steps from pure noise as lie before it, whatever those beside it need."""
+    with torch.no_grad():
+        objective.transformer.proj_out.bias += 0.3  # so that it is not its teacher
+    canvases = prepared(objective)
+    count = len(canvases.t)
+    assert count >= 3
+    begins, own = [2, 0, *[1] * (count - 2)], [True, True, False, *[True] * (count - 3)]
+    canvases = objective._at(canvases, begins, own)
+    context = objective._context(objective.transformer, canvases.ids, canvases.lengths)
+    begin = objective._students_begin(canvases, context)
+    assert not begin.requires_grad
+    cells = objective._cells((canvases.weight > 0).float()).bool().expand_as(begin)
+    given = torch.lerp(canvases.clean, canvases.noise, objective._cells(canvases.t))
+    assert torch.equal(begin[~cells], given[~cells])
+    assert torch.allclose(begin[2], given[2], atol=1e-6)
+    assert torch.equal(begin[1][cells[1]], canvases.noise[1][cells[1]])
+    level, following = objective.levels[0], objective.levels[2]
+    unknown = canvases.weight > 0
+    x = torch.where(cells, canvases.noise, given)
+    for _ in range(2):
+        with torch.no_grad():
+            answer = objective.transformer(x, torch.where(unknown, level, canvases.t), context)
+        x = torch.where(cells, x - (level - following) * answer, x)
+        level, following = following, objective.levels[4]
+    assert torch.allclose(begin[0], x[0], atol=1e-4) and not torch.allclose(begin[0], given[0], atol=1e-2)
+
+
+def test_nobody_begins_by_itself_where_none_is_to(objective):
+    objective.few = replace(objective.few, own=0.0)
+    assert not prepared(objective).own.any()
+    objective.few = replace(objective.few, own=1.0)
+    assert prepared(objective).own.all()
+
+
 def test_the_teacher_takes_guided_steps_to_the_next_of_the_students(objective):
-    canvases = objective._at(objective._judged(objective.heldout[0], objective.heldout[0], 0.5), [1])
+    canvases = objective._at(objective._judged(objective.heldout[0], objective.heldout[0], 0.5), [1], [False])
     x = torch.lerp(canvases.clean, canvases.noise, objective._cells(canvases.t))
     end, t = objective._teachers_end(x, canvases)
     assert (t == objective.levels[4]).all()
@@ -66,7 +101,7 @@ def test_the_teacher_goes_by_the_sampler_that_is_asked_for(objective, monkeypatc
     """Along dx/dt = 2 x, whose end is known; what is given stays to the bit."""
     monkeypatch.setattr(objective.teacher, "forward", lambda x, t, words: 2 * x)
     canvases = prepared(objective)
-    canvases = objective._at(canvases, [1] * len(canvases.t))
+    canvases = objective._at(canvases, [1] * len(canvases.t), [False] * len(canvases.t))
     x = torch.lerp(canvases.clean, canvases.noise, objective._cells(canvases.t))
     known = objective._cells((canvases.weight == 0).float()).expand_as(x) > 0
 
@@ -145,3 +180,5 @@ def test_nonsense_is_refused(changes, tmp_path):
         )
     with pytest.raises(UsageError, match="student of 0 steps"):
         StepsConfig(steps=0)
+    with pytest.raises(UsageError, match="share of 1[.]5 of samples"):
+        StepsConfig(own=1.5)

@@ -6,7 +6,7 @@ squared error of the velocity on unknown tokens; the text encoder is trained alo
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -108,7 +108,7 @@ class Canvases:
 
     def to(self, device: torch.device) -> "Canvases":
         """The same on a device."""
-        return Canvases(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
+        return replace(self, **{field.name: getattr(self, field.name).to(device) for field in fields(self)})
 
 
 class Denoising:

@@ -83,7 +83,8 @@ def _frames(kind: str, count: int, generator: np.random.Generator) -> np.ndarray
     if kind == "first":
         return places < 1
     if kind == "prefix":
-        return places < int(generator.integers(min(2, count - 1), count))
+        # The shorter of two: most is learnt where little is known of what moves.
+        return places < int(generator.integers(min(2, count - 1), count, size=2).min())
     if kind == "suffix":
         return places >= count - int(generator.integers(1, count))
     if kind in ("ends", "dissolve"):
