@@ -180,5 +180,5 @@ def test_nonsense_is_refused(changes, tmp_path):
         )
     with pytest.raises(UsageError, match="student of 0 steps"):
         StepsConfig(steps=0)
-    with pytest.raises(UsageError, match="share of 1[.]5 of samples"):
+    with pytest.raises(UsageError, match=r"share of 1\.5 of samples"):
         StepsConfig(own=1.5)
