@@ -115,14 +115,16 @@ class CausalConv3d(nn.Conv3d):
     def _convolve(self, x: Tensor, weight: Tensor, onto: Tensor | None, spent: bool) -> Tensor:
         unit, watched = [1, 1, 1], needs_grad(x, weight, *(() if onto is None else (onto,)))
         on_cpu = x.device.type == "cpu" and torch.backends.mkldnn.is_available()
+        if not watched and winograd.pays(x, weight):
+            return winograd.winograd_conv3d(
+                x, weight, self.bias, onto if onto is None or spent else onto.clone()
+            )
         if onto is not None and not watched and _fit_for_sum(x, weight, onto):
             # The sum is taken while a block of the result is in the cache: 41 ms instead of 74 (8 x 256 x 256 x 32).
             add = torch.ops.mkldnn._convolution_pointwise_.binary
             onto = onto if spent else onto.clone()
             return add(onto, x, weight, self.bias, self.padding, unit, unit, 1, "add", 1.0, None, [], None)
-        if not watched and winograd.pays(x, weight):
-            out = winograd.winograd_conv3d(x, weight, self.bias)
-        elif on_cpu and x.shape[0] == 1 and x.dtype == torch.float32 and not watched:
+        if on_cpu and x.shape[0] == 1 and x.dtype == torch.float32 and not watched:
             # PyTorch 2.13 sends a float32 batch of one whose B*C*F*H is at most 20,480 past oneDNN to an im2col path
             # three times as slow (`ConvParams::use_mkldnn`); asked for by name, oneDNN takes it.
             out = torch.ops.aten.mkldnn_convolution(x, weight, self.bias, self.padding, unit, unit, 1)
