@@ -10,6 +10,8 @@ typedef uint16_t bf16;
 
 enum { LANES = 16 };
 
+static inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+
 static inline __m512 widen(__m256i values) {
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(values), 16));
 }

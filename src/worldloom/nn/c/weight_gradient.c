@@ -13,8 +13,6 @@ typedef struct {
     int64_t rows, in, out;
 } Size;
 
-static inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-
 // Bytes of `scratch` that `weight_gradient` needs.
 int64_t weight_gradient_scratch(void) { return 2 * ROWS * 2 * SECTION; }
 

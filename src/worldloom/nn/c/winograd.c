@@ -27,8 +27,6 @@ typedef struct {
     int64_t top, left, high, wide; // in tiles
 } Piece;
 
-static inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-
 static inline int64_t over(int64_t count, int64_t size) { return (count + size - 1) / size; }
 
 static inline int64_t rows_of(const Size *size) { return over(size->high * size->wide, LONG_ROWS) * LONG_ROWS; }
