@@ -126,9 +126,9 @@ class Optimizer:
                 steps = self.config.newton_schulz_steps
                 updates.append(orthogonalize(nesterov.flatten(1), steps).view_as(p))
             else:
-                updates.append(torch.zeros_like(p))
+                updates.append(torch.zeros_like(p, dtype=_arithmetic(p.flatten(1))))
         if self.parallel is not None:
-            self.parallel.sum_tensors(updates)
+            updates = self.parallel.sum_tensors(updates)
         for (name, p), update in zip(self.matrices.items(), updates, strict=True):
             own = rate * self.factors[name]
             if self.config.weight_decay:
@@ -140,16 +140,21 @@ def orthogonalize(matrix: Tensor, steps: int = 5) -> Tensor:
     """Approximately U V^T of a matrix U S V^T, shape [rows, columns], by `steps` >= 1 Newton-Schulz iterations.
 
     X_{k+1} = (a + b A_k + c A_k^2) X_k with A_k = X_k X_k^T: a polynomial in A_k times X_k. Computed in bf16 where
-    that is the device's fast format, as Jordan does, and in fp32 elsewhere.
+    that is the device's fast format, as Jordan does, and in fp32 elsewhere; so is what comes back.
     """
+    dtype = _arithmetic(matrix)
     wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
-    dtype = resolve_dtype(matrix.device) if len(wide) > FEW_ROWS else torch.float32
     wide = wide.float()
     wide = (wide / (wide.norm() + 1e-7)).to(dtype)
     # On the small side alone, rounding errors of all polynomials multiply, which takes fp32.
     small = dtype == torch.float32 and wide.shape[1] > BREAK_EVEN * wide.shape[0]
     update = (_iterate_small if small else _iterate_whole)(wide, steps)
-    return (update if matrix.shape[0] <= matrix.shape[1] else update.T).to(matrix.dtype)
+    return update if matrix.shape[0] <= matrix.shape[1] else update.T
+
+
+def _arithmetic(matrix: Tensor) -> torch.dtype:
+    """In which a matrix is made orthogonal."""
+    return resolve_dtype(matrix.device) if min(matrix.shape) > FEW_ROWS else torch.float32
 
 
 def _iterate_whole(x: Tensor, steps: int) -> Tensor:

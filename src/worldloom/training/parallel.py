@@ -7,7 +7,7 @@ number of samples, so the sum over ranks is what one device would have computed.
 import datetime
 import importlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -36,26 +36,27 @@ class Parallel:
         return list(range(self.rank, count, self.world))
 
     @torch.no_grad()
-    def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+    def sum_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
         """Replace every gradient by its sum over ranks."""
         if self.world == 1:
             return
-        gradients = []
-        for p in parameters:
-            if p.grad is None:
-                p.grad = torch.zeros_like(p)
-            gradients.append(p.grad)
-        self.sum_tensors(gradients)
+        gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
+        for p, total in zip(parameters, self.sum_tensors(gradients), strict=True):
+            p.grad = total
 
     @torch.no_grad()
-    def sum_tensors(self, tensors: Sequence[Tensor]) -> None:
-        """Replace every tensor by its sum over ranks."""
+    def sum_tensors(self, tensors: Sequence[Tensor]) -> list[Tensor]:
+        """The sum of every tensor over ranks, in its own dtype; they share one stretch of memory for each."""
         if self.world == 1:
-            return
-        flat = torch.cat([tensor.flatten() for tensor in tensors])
-        distributed.all_reduce(flat)
-        for tensor, part in zip(tensors, flat.split([t.numel() for t in tensors]), strict=True):
-            tensor.copy_(part.view_as(tensor))
+            return list(tensors)
+        sums = list(tensors)
+        for dtype in dict.fromkeys(tensor.dtype for tensor in tensors):
+            alike = [n for n, tensor in enumerate(tensors) if tensor.dtype == dtype]
+            flat = torch.cat([tensors[n].flatten() for n in alike])
+            distributed.all_reduce(flat)
+            for n, part in zip(alike, flat.split([tensors[n].numel() for n in alike]), strict=True):
+                sums[n] = part.view_as(tensors[n])
+        return sums
 
     def sum(self, values: list[float]) -> list[float]:
         """Element-wise sum over ranks, in float64."""
