@@ -101,6 +101,7 @@ def test_a_layer_in_bf16_takes_it_where_no_tiles_multiply() -> None:
     clip = torch.randn(1, 32, 6, 32, 32).bfloat16().to(memory_format=torch.channels_last_3d)
     assert pays(clip, layer.weight) == (not has_amx())
     assert not pays(clip.contiguous(), layer.weight)
+    assert not pays(clip, layer.weight.float())  # as under autocast
     assert not pays(clip[:, :16], layer.weight[:, :16])
     onto = torch.randn(1, 32, 6, 32, 32).bfloat16().to(memory_format=torch.channels_last_3d)
     kept = onto.clone()

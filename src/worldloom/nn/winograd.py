@@ -62,6 +62,8 @@ def pays(x: Tensor, weight: Tensor) -> bool:
     pixels = (x.shape[2] - weight.shape[2] + 1) * x.shape[3] * x.shape[4]
     if weight.shape[3:] != (3, 3) or x.device.type != "cpu" or pixels < LEAST_PIXELS:
         return False
+    if weight.dtype is not x.dtype:  # under autocast
+        return False
     if x.dtype is torch.bfloat16:
         # AMX multiplies so much faster than anything adds that fewer products gain nothing.
         return weight.shape[1] % native.BLOCK == 0 and native.takes(_frames_last(x)) and not has_amx()

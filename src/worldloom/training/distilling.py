@@ -38,8 +38,8 @@ from worldloom.training.preview import write_preview
 class StepsConfig:
     """The student's steps, for how many of the teacher's each stands, and by which sampler, guidance and shift those go.
 
-    `own` is the share of samples that begin a step where the student's own steps lead. `adapter` is a file of low-rank differences with which the student begins, from the distilling of an earlier teacher;
-    empty for none.
+    `own` is the share of samples that begin a step where the student's own steps lead. `adapter` is a file of low-rank
+    differences with which the student begins, from the distilling of an earlier teacher; empty for none.
     """
 
     steps: int = 4
