@@ -140,11 +140,8 @@ class Distilling(Denoising):
         """Latents at the beginning of a step: noised ones, or where the student's steps from pure noise lead."""
         noised = interpolate(canvases.clean, canvases.noise, self._cells(canvases.t))
         unknown = canvases.weight > 0
-        first = (
-            float(canvases.t[unknown & canvases.own[:, None, None, None]].amin())
-            if canvases.own.any()
-            else 1.0
-        )
+        own = unknown & canvases.own[:, None, None, None]
+        first = torch.where(own, canvases.t, 1.0).amin()
         # Samples that have arrived wait for the others: their steps have no length.
         path = [
             torch.where(unknown, torch.maximum(level, canvases.t), canvases.t)
