@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from worldloom.generate.dissolve import DARKER, REACH, SUDDEN, Edge, changes, dissolve
+from worldloom.generate.dissolve import DARKER, REACH, STILL, SUDDEN, Edge, changes, dissolve
 
 
 def moving(count: int, offset: int = 0, step: int = 2) -> np.ndarray:
@@ -45,6 +45,14 @@ def test_a_jump_becomes_as_large_as_other_changes(cut: int) -> None:
     assert np.array_equal(after[REACH:], new[REACH:])
     shares = np.abs(after[:REACH].astype(int) - new[:REACH]).mean(axis=(1, 2, 3))
     assert np.all(np.diff(shares[:6]) < 0)
+
+
+def test_the_stiller_side_says_what_is_usual() -> None:
+    still, new = np.repeat(moving(1), 9, axis=0), moving(20, offset=30)
+    for given, painted in ((still, new), (new[:9], still)):
+        met = run(painted, before=Edge(given[::-1]))
+        first = changes(np.stack([given[-1], met[0]]))[0]
+        assert first <= SUDDEN * STILL * 1.1 < np.median(changes(new))
 
 
 def test_both_ways_are_alike() -> None:

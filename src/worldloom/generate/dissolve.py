@@ -15,7 +15,7 @@ import numpy as np
 from worldloom.generate.conform import Frames
 
 REACH = 8
-"""New frames that dissolve, and frames on either side of a join whose changes say what is usual there."""
+"""New frames that dissolve, and frames on either side of a join of which the stiller ones say what is usual there."""
 SUDDEN = 1.1
 """A change at a join so many times the usual one is left as it is."""
 DARKER = 0.015
@@ -35,8 +35,9 @@ class Edge:
 
         new: uint8 [F, H, W, 3], counted away from the join.
         """
-        around = np.concatenate([changes(self.footage[:REACH]), changes(new[:REACH])])
-        usual = float(np.median(around)) if len(around) else 0.0
+        # Where one side stands still, a change that is usual on the other would be seen as a cut.
+        sides = [changes(side[:REACH]) for side in (self.footage, new)]
+        usual = min((float(np.median(side)) for side in sides if len(side)), default=0.0)
         jump = float(changes(np.stack([self.footage[0], new[0]]))[0])
         light = float(self.footage[0].mean())
         step = abs(float(new[0].mean()) - light)
