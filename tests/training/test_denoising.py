@@ -199,12 +199,13 @@ def test_a_caption_too_long_for_the_transformer_keeps_its_end_mark(objective):
     assert objective._fitting(short) is short
 
 
-def test_naming_is_learnt_from_the_truth_and_left_behind(build, tmp_path):
-    objective = build(noise=replace(recipe_named("dit_debug").noise, naming=0.5))
+def test_colours_and_ways_are_learnt_from_the_truth_and_left_behind(build, tmp_path):
+    objective = build(noise=replace(recipe_named("dit_debug").noise, naming=0.5, following=0.5))
     step = video_step(objective)
     batch = prepared(objective, step)
     things = batch.colours > 0
     assert things.any() and not things.all()
+    assert batch.moved[things].abs().max() > 0.1
     loss, figures = objective.loss(batch, step)
     loss.backward()
     reader = objective.naming.reader.weight
@@ -213,13 +214,15 @@ def test_naming_is_learnt_from_the_truth_and_left_behind(build, tmp_path):
     first = objective.transformer.patch_embedding.weight.grad
     assert first is not None and first.abs().sum() > 0
     plain, unasked = build().loss(prepared(build(), step), step)
-    assert set(figures) - set(unasked) == {"naming"}
-    assert loss.item() == pytest.approx(plain.item() + 0.5 * float(figures["naming"]), rel=1e-4)
+    assert set(figures) - set(unasked) == {"naming", "following"}
+    asked = 0.5 * float(figures["naming"] + figures["following"])
+    assert loss.item() == pytest.approx(plain.item() + asked, rel=1e-4)
     optimizer = torch.optim.Adam(objective.module.parameters(), 1e-2)
     for _ in range(30):
         optimizer.zero_grad()
         objective.loss(batch, step)[0].backward()
         optimizer.step()
-    assert objective.loss(batch, step)[1]["naming"] < 0.7 * figures["naming"]
+    learnt = objective.loss(batch, step)[1]
+    assert all(learnt[name] < 0.7 * figures[name] for name in ("naming", "following"))
     objective.write_weights(tmp_path / "weights")
     Pipeline.from_pretrained(tmp_path / "weights")

@@ -95,3 +95,34 @@ def test_every_sample_of_a_manifest_has_its_paths(monkeypatch):
     square, wide = clips.paths
     assert square.shape == (5, len(truth["objects"]), 2)
     assert np.allclose(wide[..., 1] - 0.5, (square[..., 1] - 0.5) * 96 / 160, atol=1e-6)
+    assert [views.shape for views in clips.views] == [(5, 7), (5, 7)]
+
+
+def filmed(move, family="bounce"):
+    """The subjects of one take of 9 frames, 128x128, with a camera move."""
+    number = next(n for n in range(500) if set_stage(family, n, num_frames=9).look.camera_move == move)
+    truth, _ = take(family, number, 128, 128, 9)
+    clips = Subjects.__new__(Subjects)
+    clips.paths = [paths(truth, sample(128, 128, 9))]
+    clips.views = [
+        np.array([[*view["centre"], *(view[key] for key in subjects.VIEW)] for view in truth["camera"]])
+    ]
+    return clips
+
+
+def test_things_go_where_their_centres_go_and_the_floor_stays():
+    clips = filmed("still")
+    moved, shown = clips.moved(0, 9, (3, 8, 8)), clips.shown(0, 9, (3, 8, 8))
+    assert moved.shape == (3, 8, 8, 2) and moved[shown < 0.4].abs().max() < 1e-4
+    centres = clips.paths[0][:, 0] * 8
+    row, column = centres[8].astype(int)
+    assert moved[2, row, column].numpy() == pytest.approx(centres[8] - centres[4], abs=1e-4)
+    assert clips.moved(0, 1, (1, 8, 8)).abs().max() < 1e-9
+
+
+@pytest.mark.parametrize(("move", "axis", "sign"), [("pan_right", 1, -1), ("pan_left", 1, 1)])
+def test_a_pan_carries_the_floor_the_other_way(move, axis, sign):
+    clips = filmed(move)
+    moved, shown = clips.moved(0, 9, (3, 8, 8)), clips.shown(0, 9, (3, 8, 8))
+    floor = moved[:, 6:][shown[:, 6:] < 0.1]
+    assert (sign * floor[:, axis] > 0.05).all() and floor[:, 1 - axis].abs().max() < 0.05

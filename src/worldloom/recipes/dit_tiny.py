@@ -45,7 +45,7 @@ def dit_tiny() -> DenoisingRecipe:
         mask=MaskConfig(
             nothing=52, first=14, prefix=8, suffix=8, ends=5, dissolve=5, scattered=3, region=3, levels=2
         ),
-        noise=NoiseConfig(spread=1.5, shift=2.0, subjects=4.0, naming=0.1),
+        noise=NoiseConfig(spread=1.5, shift=2.0, subjects=4.0, naming=0.1, following=0.1),
         sampling=Sampling(),
         preview=PreviewConfig(),
         optimizer=OptimizerConfig(matrix_rate=2e-3, learning_rate=1e-3, betas=(0.9, 0.98)),
@@ -86,7 +86,7 @@ def _distilling(recipe: DenoisingRecipe, name: str, schedule: ScheduleConfig) ->
     values |= {
         "name": name,
         "mask": replace(recipe.mask, levels=0.0),
-        "noise": replace(recipe.noise, drop_text=0.0, drop_known=0.0, naming=0.0),
+        "noise": replace(recipe.noise, drop_text=0.0, drop_known=0.0, naming=0.0, following=0.0),
         "sampling": Sampling("euler", few.steps, 1.0, few.shift),
         "preview": replace(recipe.preview, num_steps=few.steps, guidance_scale=1.0),
         "optimizer": replace(recipe.optimizer, matrix_rate=5e-4, learning_rate=2e-4),
@@ -116,7 +116,7 @@ def dit_debug() -> DenoisingRecipe:
             evaluated=3,
             vocab_size=2048,
         ),
-        noise=replace(tiny.noise, naming=0.0),
+        noise=replace(tiny.noise, naming=0.0, following=0.0),
         preview=PreviewConfig(from_text=1, from_picture=1, num_steps=2),
         schedule=ScheduleConfig(steps=20, warmup_steps=5),
         trainer=TrainerConfig(

@@ -48,11 +48,10 @@ class NoiseConfig:
 
     The logits of levels are normal with deviation `spread`, and `shift` moves levels towards noise; `drop_text` of the
     captions are left out, and `drop_known` of them where two or more latent frames are known, so that motion is read
-    from the frames. A token that moves
-    weighs `moving` times one that does not, and one that shows a thing `subjects` times one that shows none; `naming` is
-    the weight of saying their colours (see `naming.py`), 0 for none. In `touched` of the samples what is known carries a
-    little noise too, up to `touched_level`: known latents come from an encoder or an earlier window and are never
-    perfect.
+    from the frames. A token that moves weighs `moving` times one that does not, and one that shows a thing `subjects`
+    times one that shows none; `naming` is the weight of saying their colours and `following` that of saying how they
+    move (see `naming.py`), 0 for none. In `touched` of the samples what is known carries a little noise too, up to
+    `touched_level`: known latents come from an encoder or an earlier window and are never perfect.
     """
 
     spread: float = 1.0
@@ -62,6 +61,7 @@ class NoiseConfig:
     moving: float = 1.0
     subjects: float = 1.0
     naming: float = 0.0
+    following: float = 0.0
     touched: float = 0.2
     touched_level: float = 0.1
 
@@ -94,8 +94,8 @@ class DenoisingRecipe:
 class Canvases:
     """A batch ready for the model.
 
-    `clean` and `noise` are [B, C, f, h, w]; `t`, `weight` (0 on known tokens) and `colours` (see `subjects.py`) are
-    [B, f, h/ph, w/pw] on the token grid; `ids` [B, L] and `lengths` [B] are captions.
+    `clean` and `noise` are [B, C, f, h, w]; `t`, `weight` (0 on known tokens) and `colours` are [B, f, h/ph, w/pw] on
+    the token grid, `moved` [B, f, h/ph, w/pw, 2] (see `subjects.py`); `ids` [B, L] and `lengths` [B] are captions.
     """
 
     clean: Tensor
@@ -103,6 +103,7 @@ class Canvases:
     t: Tensor
     weight: Tensor
     colours: Tensor
+    moved: Tensor
     ids: Tensor
     lengths: Tensor
 
@@ -124,10 +125,10 @@ class Denoising:
             recipe.transformer, recipe.text, self.data, recipe.start_from, recipe.data.text, self.seed
         )
         noise = recipe.noise
-        self.naming = self._naming() if noise.naming else None
+        self.naming = self._naming() if noise.naming or noise.following else None
         trained = {"transformer": self.transformer, "text_encoder": self.text_encoder}
         self.module: nn.Module = nn.ModuleDict(trained | ({"naming": self.naming} if self.naming else {}))
-        self.figures = ("mse", "naming") if self.naming else ("mse",)
+        self.figures = ("mse", "naming", "following") if self.naming else ("mse",)
         self.patch = self.transformer.config.patch_size
         vae = self.data.vae
         self.strides = (vae.temporal_stride, vae.spatial_stride)
@@ -148,7 +149,9 @@ class Denoising:
             lambda shape: int(np.prod(self._grid(shape))),
             self.seed,
         )
-        self.subjects = None if noise.subjects == 1.0 and not noise.naming else Subjects(self.data.manifest)
+        self.subjects = (
+            None if noise.subjects == 1.0 and self.naming is None else Subjects(self.data.manifest)
+        )
         self.empty = np.asarray(self.data.tokenizer.encode([""])[0], np.int32)
 
     def prepare(self, batch: Batch, positions: Sequence[int]) -> Canvases:
@@ -171,8 +174,8 @@ class Denoising:
         )
         ids, lengths = self.data.tokenizer.pad([c.tolist() for c in captions])
         importance = self._moving_weight(clean) * self._subject_weight(samples, batch.shape[0], grid)
-        colours = self._colours(samples, batch.shape[0], grid)
-        return Canvases(clean, noise, torch.stack(t), torch.stack(weight) * importance, colours, ids, lengths)
+        told = self._truths(samples, batch.shape[0], grid)
+        return Canvases(clean, noise, torch.stack(t), torch.stack(weight) * importance, *told, ids, lengths)
 
     def loss(self, prepared: Canvases, step: int) -> tuple[Tensor, dict[str, Tensor]]:
         """Mean over samples of the weighted mean squared velocity error on unknown tokens, and what naming adds."""
@@ -183,9 +186,11 @@ class Denoising:
         plain = ((error * unknown).sum((1, 2, 3)) / unknown.sum((1, 2, 3))).mean()
         figures = {"mse": plain.detach()}
         if self.naming is not None:
-            surprise = self.naming(prepared.colours.to(self.device), weight)
-            loss = loss + self.recipe.noise.naming * surprise
-            figures["naming"] = surprise.detach()
+            surprise, missed = self.naming(
+                prepared.colours.to(self.device), prepared.moved.to(self.device), weight
+            )
+            loss = loss + self.recipe.noise.naming * surprise + self.recipe.noise.following * missed
+            figures |= {"naming": surprise.detach(), "following": missed.detach()}
         return loss, figures
 
     def tokens(self, batch: Batch) -> int:
@@ -267,11 +272,12 @@ class Denoising:
         shown = torch.stack([self.subjects.shown(place, frames, grid) for place in places])
         return 1 + (self.recipe.noise.subjects - 1) * shown
 
-    def _colours(self, places: Sequence[int], frames: int, grid: Grid) -> Tensor:
-        """[B, *grid]: the colour of what each token shows, zeros where nobody asks."""
+    def _truths(self, places: Sequence[int], frames: int, grid: Grid) -> tuple[Tensor, Tensor]:
+        """[B, *grid] and [B, *grid, 2]: colours and ways of what each token shows, zeros where nobody asks."""
         if self.subjects is None or self.naming is None:
-            return torch.zeros(len(places), *grid, dtype=torch.int64)
-        return torch.stack([self.subjects.named(place, frames, grid) for place in places])
+            return torch.zeros(len(places), *grid, dtype=torch.int64), torch.zeros(len(places), *grid, 2)
+        colours = [self.subjects.named(place, frames, grid) for place in places]
+        return torch.stack(colours), torch.stack([self.subjects.moved(p, frames, grid) for p in places])
 
     def _naming(self) -> Naming:
         with torch.random.fork_rng():
@@ -312,8 +318,8 @@ class Denoising:
         )
         ids, lengths = self.data.tokenizer.pad([caption.tolist()])
         t = torch.full((1, *grid), level)
-        colours = torch.zeros(t.shape, dtype=torch.int64)
-        return Canvases(clean, noise, t, torch.ones_like(t), colours, ids, lengths)
+        nothing = torch.zeros(t.shape, dtype=torch.int64), torch.zeros(*t.shape, 2)
+        return Canvases(clean, noise, t, torch.ones_like(t), *nothing, ids, lengths)
 
     def _shapes(self, sample: Sample) -> list[Shape]:
         """(frames, height, width) of a sample as it is shown in one epoch: cut, then as often a picture as asked."""

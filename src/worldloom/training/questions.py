@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from worldloom.core.error import UsageError
 from worldloom.core.progress import progress
 from worldloom.data.dataset import ClipDataset
 from worldloom.data.manifest import Manifest
@@ -39,6 +40,13 @@ class Questions:
     def general(self) -> np.ndarray:
         """Which questions are asked of every take, bool [names]."""
         return np.array([not name.startswith(COLOUR_OF) for name in self.names])
+
+    def named(self, names: Sequence[str]) -> np.ndarray:
+        """Which questions have one of these names, bool [names]; raises UsageError for a name that none has."""
+        for name in names:
+            if name not in self.names:
+                raise UsageError(f"no question {name!r}; there are {', '.join(self.names)}")
+        return np.isin(self.names, names)
 
     @staticmethod
     def gather(manifest: Manifest, quiet: bool) -> "Questions":

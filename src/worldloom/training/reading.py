@@ -54,6 +54,9 @@ class CaptionDataConfig:
 class ReadingRecipe:
     """A complete run of the text encoder; `words` weighs naming another caption's words against the questions.
 
+    The questions named in `pressing`, which most captions leave open, weigh as much together as all that are asked of
+    every take: as one question of many, what the camera does was not learnt at all.
+
     With `start_from`, a folder with a text encoder and its tokenizer, that one learns on.
     """
 
@@ -61,6 +64,7 @@ class ReadingRecipe:
     text: TextEncoderConfig
     data: CaptionDataConfig
     words: float
+    pressing: tuple[str, ...]
     optimizer: OptimizerConfig
     schedule: ScheduleConfig
     guard: GuardConfig
@@ -124,6 +128,7 @@ class Reading:
         self.questions = Questions.gather(manifest, surroundings.quiet or not parallel.leads)
         self.general = torch.from_numpy(self.questions.general)
         self.binding = torch.from_numpy(self.questions.binding)
+        self.pressing = torch.from_numpy(self.questions.named(recipe.pressing))
         places = {sample: number for number, sample in enumerate(manifest.samples)}
         training, heldout = manifest.split(config.heldout_permille)
         self.places = [places[s] for s in training.samples]
@@ -146,8 +151,8 @@ class Reading:
         return self._captions(samples, generators, length=length_of_batch(self.seed, batch.step))
 
     def loss(self, prepared: Captions, step: int) -> tuple[Tensor, dict[str, Tensor]]:
-        """Mean cross-entropy over the questions asked of all, over the colours of things, and the words' summed over
-        the vocabulary; shares of right answers."""
+        """Mean cross-entropy over the questions asked of all, over the pressing ones, over the colours of things, and
+        the words' summed over the vocabulary; shares of right answers."""
         logits, words = self._read(prepared)
         right = prepared.answers.to(self.device)
         surprise = torch.stack(
@@ -155,6 +160,8 @@ class Reading:
         )
         binding = prepared.binding.to(self.device)
         asked = surprise[:, self.general].mean() + _mean(surprise, binding)
+        if self.pressing.any():
+            asked = asked + surprise[:, self.pressing].mean()
         said = prepared.said.to(self.device)
         named = F.binary_cross_entropy_with_logits(words, said, reduction="none").sum(1).mean()
         answered = self._right(logits, right)

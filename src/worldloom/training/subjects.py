@@ -1,7 +1,9 @@
-"""Which tokens show the things of a take, and of which colour, from its truth.
+"""Which tokens show the things of a take, of which colour, and where what they show goes, from its truth.
 
 What a clip is about covers a twentieth of its picture.
 """
+
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +14,7 @@ from worldloom.data.dataset import ClipDataset, Window
 from worldloom.data.manifest import Manifest, Sample
 from worldloom.training.masking import Grid
 from worldloom.worlds.look import COLOURS
-from worldloom.worlds.sight import on_screen
+from worldloom.worlds.sight import on_floor, on_screen
 
 REACH = 0.8
 """Deviation, in tokens, of the bell around a thing's centre: the truth has no sizes."""
@@ -20,6 +22,8 @@ SPREAD = 0.09
 """Deviation of the bell around the centre of a thing that moves, in heights of the picture."""
 NAMED = 0.5
 """How much a token must show of a thing to be called by its colour."""
+VIEW = ("distance", "azimuth", "elevation", "fov")
+"""What a camera's view is told by, after the point it looks at."""
 NOTHING = 0
 """The colour of tokens that show no thing; those of `COLOURS` follow in their order."""
 
@@ -49,11 +53,17 @@ class MovingThings:
 
 
 class Subjects:
-    """Where the centres of all things of all takes are in every frame, and their colours."""
+    """Where the centres of all things of all takes are in every frame, their colours, and from where they are seen."""
 
     def __init__(self, manifest: Manifest) -> None:
         truths = _truths(manifest)
         self.paths = [paths(truth, sample) for truth, sample in zip(truths, manifest.samples, strict=True)]
+        self.views = [
+            np.array(
+                [[*view["centre"], *(view[key] for key in VIEW)] for view in truth["camera"]], np.float32
+            )
+            for truth in truths
+        ]
         numbers = {name: number for number, name in enumerate(COLOURS, start=1)}
         self.colours = [
             np.array([numbers[thing["colour"]] for thing in truth["objects"]], np.int64) for truth in truths
@@ -70,6 +80,32 @@ class Subjects:
         """The colour of what each token of a sample's first `frames` frames shows most of, or `NOTHING`."""
         near, thing = self._near(index, frames, grid).max(-1)
         return torch.where(near > NAMED, torch.from_numpy(self.colours[index])[thing], NOTHING)
+
+    def moved(self, index: int, frames: int, grid: Grid) -> Float[Tensor, "f h w 2"]:
+        """How far, in tokens down and across, what each token shows has come in the frames it stands for.
+
+        Things by their centres, everything else as if it were the floor, which moves when the camera does. The first
+        frame goes where the latent frame after it came from.
+        """
+        near, thing = self._near(index, frames, grid).max(-1)
+        stride = (frames - 1) // max(1, grid[0] - 1)
+        ends = np.maximum(np.arange(grid[0]), 1) * stride
+        centres = self.paths[index] * np.array(grid[1:])
+        things = torch.from_numpy(centres[ends] - centres[ends - stride])
+        own = things[torch.arange(grid[0])[:, None, None], thing]
+        carried = np.stack([self._carried(index, end - stride, end, grid) for end in ends.tolist()])
+        return torch.where((near > NAMED)[..., None], own, torch.from_numpy(carried)).nan_to_num().float()
+
+    def _carried(self, index: int, before: int, after: int, grid: Grid) -> Float[np.ndarray, "h w 2"]:
+        """How far, in tokens down and across, the camera's move carries the floor under each token."""
+        past, present = (_view(self.views[index][frame]) for frame in (before, after))
+        rows, columns = grid[1:]
+        aspect = columns / rows
+        up = 1 - (2 * np.arange(rows) + 1) / rows
+        right = ((2 * np.arange(columns) + 1) / columns - 1) * aspect
+        screen = np.stack(np.broadcast_arrays(right, up[:, None]), -1)
+        came = screen - on_screen(past, on_floor(present, screen))
+        return np.stack([-came[..., 1] * rows / 2, came[..., 0] * columns / (2 * aspect)], -1)
 
     def _near(self, index: int, frames: int, grid: Grid) -> Float[Tensor, "f h w things"]:
         """How much each token shows of each thing in any of its frames, 0 to 1."""
@@ -99,3 +135,8 @@ def paths(truth: dict, sample: Sample) -> Float[np.ndarray, "F things 2"]:
     right, up = np.moveaxis(np.stack(seen), -1, 0)
     column = 0.5 + right / 2 * sample.height / sample.width
     return np.stack([0.5 - up / 2, column], -1).astype(np.float32)
+
+
+def _view(numbers: Float[np.ndarray, " 7"]) -> dict[str, Any]:
+    """The camera's view of a frame, as the truth tells it."""
+    return {"centre": numbers[:3], **dict(zip(VIEW, map(float, numbers[3:]), strict=True))}
