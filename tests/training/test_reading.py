@@ -1,8 +1,10 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from worldloom.core.config import override
 from worldloom.core.error import UsageError
@@ -72,7 +74,8 @@ def test_two_of_a_kind_are_not_asked_for_one_colour():
         {"noun": noun, "colour": colour}
         for noun, colour in (("ball", "red"), ("ball", "blue"), ("cup", "green"))
     ]
-    truth = {"family": "pour", "look": look, "facts": {"outcome": "falls"}, "objects": things}
+    facts = {"outcome": "falls", "details": {"direction": "left"}}
+    truth = {"family": "pour", "look": look, "facts": facts, "objects": things}
     answers = answers_of(truth, ["ball", "cup", "egg"])
     assert [answers[f"colour of the {noun}"] for noun in ("ball", "cup", "egg")] == [
         NOTHING,
@@ -80,6 +83,24 @@ def test_two_of_a_kind_are_not_asked_for_one_colour():
         NOTHING,
     ]
     assert answers["colour 2"] == "blue" and answers["material 1"] == NOTHING
+    assert (answers["things"], answers["of a kind"], answers["direction"]) == ("3", "2", "left")
+
+
+def test_pressing_questions_add_to_the_loss(objective, run, changes):
+    recipe = override(recipe_named("text_debug"), changes)
+    batch = objective.prepare(objective.plan.batch(3), range(3))
+    alike = replace(recipe, pressing=()).build(Surroundings(run, ALONE, 0, quiet=True))
+    alike.module.load_state_dict(objective.module.state_dict())
+    with torch.no_grad():
+        pressed, plain = objective.loss(batch, 0)[0], alike.loss(batch, 0)[0]
+        logits, _ = objective._read(batch)
+    names = [name for name, asked in zip(objective.questions.names, objective.pressing, strict=True) if asked]
+    assert names == ["camera", "outcome", "direction", "things", "of a kind"]
+    asked = [n for n, name in enumerate(objective.questions.names) if name in names]
+    told = torch.stack([F.cross_entropy(logits[n], batch.answers[:, n]) for n in asked]).mean()
+    assert pressed.item() == pytest.approx(plain.item() + told.item(), rel=1e-4)
+    with pytest.raises(UsageError, match="no question 'weather'; there are family, floor"):
+        replace(recipe, pressing=("weather",)).build(Surroundings(run, ALONE, 0, quiet=True))
 
 
 def test_it_learns_to_read_both_languages(run):

@@ -1,7 +1,8 @@
 """The judge: which world a clip shows, how the camera moves, how it ends, and where its main objects are.
 
 A small feature pyramid over single frames, a net over pairs of them and the optical flow between, and a short net
-over time, trained on renders with the simulator's truth. "Main object" means every object with the noun of the take's
+over time, trained on renders with the simulator's truth; the camera's move is read from how the picture moves as a whole
+(`camera_move.py`), since asked beside the rest it was "still" of whatever did not crane. "Main object" means every object with the noun of the take's
 first one: of three bouncing balls no picture tells which the caption named first. Whether a cell of 4 x 4 pixels shows
 one, and which colour the cell has, are two questions: asked as one, a net must learn every colour in every family anew.
 """
@@ -24,6 +25,7 @@ from worldloom.core.checkpoint import load_metadata, load_tensors, save_tensors
 from worldloom.core.config import from_dict, to_dict
 from worldloom.core.error import Failure, UsageError
 from worldloom.core.file import sha256_of
+from worldloom.evaluate.camera_move import CameraReader, drift_of_frames
 from worldloom.evaluate.labels import MOST, OUTCOMES
 from worldloom.evaluate.optical_flow import flow_of_frames
 from worldloom.worlds.look import CAMERA_MOVES, COLOURS, MATERIALS
@@ -45,6 +47,8 @@ FLOW_SCALE = 10.0
 """Brings flow, some hundredths of a frame's width, to the size of other features."""
 HEADS = ("family", "material", "count", "camera", "outcome")
 """Questions about a clip as a whole; the colour is read from the map."""
+TOLD_HEADS = tuple(head for head in HEADS if head != "camera")
+"""Those that the net over time answers."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +129,7 @@ class Story:
     object: Tensor
     halves: Tensor
     flow: Tensor
+    drift: Tensor
 
 
 class Judge(nn.Module):
@@ -142,7 +147,10 @@ class Judge(nn.Module):
         self.step = nn.Linear(coarse * cells + fine + 3 + hidden, hidden)
         self.time = nn.ModuleList([nn.Conv1d(hidden, hidden, 3, padding=1) for _ in range(2)])
         self.clip = nn.Sequential(nn.Dropout(DROPOUT), nn.Linear(3 * hidden, 2 * hidden), nn.SiLU())
-        self.heads = nn.ModuleDict({head: nn.Linear(2 * hidden, len(config.answers(head))) for head in HEADS})
+        self.heads = nn.ModuleDict(
+            {head: nn.Linear(2 * hidden, len(config.answers(head))) for head in TOLD_HEADS}
+        )
+        self.camera = CameraReader(len(config.cameras))
 
     def see(self, frames: Float[Tensor, "N 3 H W"]) -> Sight:
         """Look at single frames in [-1, 1], their sides multiples of 16."""
@@ -151,10 +159,12 @@ class Judge(nn.Module):
     def answer(self, story: Story) -> dict[str, Float[Tensor, "B answers"]]:
         """Return logits of every head for clips."""
         clip = self.summary(story)
-        return {head: layer(clip) for head, layer in self.heads.items()}
+        return {head: layer(clip) for head, layer in self.heads.items()} | {
+            "camera": self.camera(story.drift)
+        }
 
     def summary(self, story: Story) -> Float[Tensor, "B D"]:
-        """Return what all heads read: the last layer before the answers."""
+        """Return what the heads of the net over time read: the last layer before their answers."""
         seen = [story.places.flatten(2), story.object, self._movement(story)]
         steps = F.relu(self.step(torch.cat(seen, 2))).transpose(1, 2)
         for layer in self.time:
@@ -284,7 +294,8 @@ def story_of(frames: Float[Tensor, "N 3 H W"], sight: Sight, looks: Sequence[int
     """Return what the net over time reads of one clip of which the frames `looks` have been seen."""
     chosen = list(looks)
     halves = F.avg_pool2d(frames[chosen], 2)
-    return Story(sight.places[chosen][None], sight.object[chosen][None], halves[None], _flow(halves)[None])
+    seen = sight.places[chosen], sight.object[chosen], halves, _flow(halves), drift_of_frames(frames[chosen])
+    return Story(*(part[None] for part in seen))
 
 
 def _flow(halves: Float[Tensor, "F 3 h w"]) -> Float[Tensor, "G 2 h2 w2"]:

@@ -21,6 +21,7 @@ from torch import Tensor
 from worldloom.core.error import UsageError
 from worldloom.core.progress import progress
 from worldloom.core.seed import numpy_generator, torch_generator
+from worldloom.evaluate.camera_move import TERMS, mirrored_drift
 from worldloom.evaluate.examples import (
     MAIN,
     SEED_BASE,
@@ -198,7 +199,13 @@ def _single_frames(frames: Tensor, sight: Sight) -> Story:
     """Every frame as a clip of its own, in which nothing moves."""
     halves = F.avg_pool2d(frames, 2)[:, None]
     none = halves.new_zeros(len(frames), 0, 2, halves.shape[-2] // 2, halves.shape[-1] // 2)
-    return Story(sight.places[:, None], sight.object[:, None], halves, none)
+    return Story(
+        sight.places[:, None],
+        sight.object[:, None],
+        halves,
+        none,
+        halves.new_zeros(len(frames), 0, 2 * TERMS),
+    )
 
 
 @torch.no_grad()
@@ -217,7 +224,7 @@ def flipped(story: Story) -> Story:
     thing, flow = story.object.clone(), story.flow.flip(-1)
     thing[:, :, 0] *= -1
     flow[:, :, 0] *= -1
-    return Story(story.places.flip(-1), thing, story.halves.flip(-1), flow)
+    return Story(story.places.flip(-1), thing, story.halves.flip(-1), flow, mirrored_drift(story.drift))
 
 
 def _batched(stories: Sequence[Story]) -> Story:

@@ -22,7 +22,7 @@ def text_tiny() -> ReadingRecipe:
         text=presets.tiny(VOCABULARY),
         data=CaptionDataConfig(("datasets/tiny",), "datasets/cache", batch=64, vocab_size=VOCABULARY),
         words=0.003,
-        pressing=("camera", "outcome", "things"),
+        pressing=("camera", "outcome", "direction", "things", "of a kind"),
         optimizer=OptimizerConfig(
             matrix_rate=3e-3,
             learning_rate=2e-3,

@@ -1,10 +1,12 @@
 """What is asked of a caption: questions that a take's truth answers, with all answers there are.
 
-Of every take: the family, floor, light, camera move, outcome and number of things; of its first things, in the
+Of every take: the family, floor, light, camera move, outcome, the side to which things go, the number of things and
+how many there are of the kind there are most of; of its first things, in the
 order of the scene: what it is, its colour and its material; and of every kind of thing that is there once: its colour,
 whatever the order, so that colours are bound to the words they belong to.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -76,7 +78,9 @@ def answers_of(truth: dict[str, Any], nouns: Sequence[str]) -> dict[str, str]:
         "mood": look["mood"],
         "camera": look["camera_move"],
         "outcome": f"{truth['family']}: {truth['facts']['outcome']}",
+        "direction": truth["facts"].get("details", {}).get("direction") or NOTHING,
         "things": str(len(things)),
+        "of a kind": str(max(Counter(thing["noun"] for thing in things).values())),
     }
     for place in range(ASKED_THINGS):
         thing = things[place] if place < len(things) else {}
